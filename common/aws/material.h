@@ -1,0 +1,37 @@
+#ifndef COMMON_AWS_MATERIAL_H
+#define COMMON_AWS_MATERIAL_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "common/aws/sigv4.h"
+
+/* The short-lived keys that the keyring publishes, as a worker holds them. A message of kind
+ * "material" carries one item:
+ *
+ *   {"t":"material","kind":"sigv4","identity":"embedded","region":"local","service":"sqs",
+ *    "date":"20261121","access_key_id":"…","key":"<64 hex digits>","token":"" ,"version":1}
+ *
+ * `key` is a SigV4 *signing key*, good for that date, region and service only; the secret it comes
+ * from never leaves the keyring. Today's and tomorrow's are published, and yesterday's are kept. */
+struct material;
+
+struct material *material_new(void);
+void material_free(struct material *m); /* wipes */
+
+/* Takes in a message; a newer version of the same item replaces it, other dates stay (the three
+ * newest per identity, region and service). 0, or -1 where the message is not well formed. */
+int material_put(struct material *m, const json_t *msg) __attribute__((warn_unused_result));
+
+/* The key for signing at this time, or NULL where none was published yet. Borrowed until the next
+ * material_put. */
+const struct sigv4_key *material_signing_key(const struct material *m, const char *identity,
+                                             const char *region, const char *service,
+                                             const char *date);
+
+/* For the verifying side (the store): the key with this access key id and scope, or NULL. */
+const struct sigv4_key *material_key_by_id(const struct material *m, const char *access_key_id,
+                                           const char *region, const char *service,
+                                           const char *date);
+
+#endif

@@ -1,0 +1,17 @@
+#ifndef COMMON_BASE_FAULT_H
+#define COMMON_BASE_FAULT_H
+
+#include <stdbool.h>
+
+/* Named places at which a test can make this process die or a step fail.
+ *
+ *   SLUICE_FAULT="point:n[:action][,point:n[:action]...]"
+ *
+ * The n-th time (from 1) the process reaches `point` the action happens: `kill`
+ * (the default: SIGKILL to itself), or `fail` (fault_point returns true once),
+ * or `always` (true from the n-th time on). Without the variable a point costs
+ * one comparison. Points are named "<role or module>.<step>", for example
+ * "store.commit". */
+bool fault_point(const char *point);
+
+#endif

@@ -1,0 +1,138 @@
+#include "common/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+
+static struct {
+    int fd;
+    enum log_level level;
+    bool json;
+    char name[32];
+    uint64_t dropped; /* lines since the last one that could be written */
+} logger = {.fd = STDERR_FILENO, .level = LOG_LEVEL_INFO};
+
+static const char *const level_words[] = {"error", "warn", "info", "debug"};
+
+void log_name(const char *role, int slot)
+{
+    if (slot < 0)
+        snprintf(logger.name, sizeof(logger.name), "%s", role);
+    else
+        snprintf(logger.name, sizeof(logger.name), "%s[%d]", role, slot);
+}
+
+void log_setup(enum log_level level, bool json)
+{
+    logger.level = level;
+    logger.json = json;
+}
+
+int log_level_parse(const char *word, enum log_level *level_out)
+{
+    for (int i = 0; i <= LOG_LEVEL_DEBUG; i++) {
+        if (strcmp(word, level_words[i]) == 0) {
+            *level_out = (enum log_level)i;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+int log_open(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return -1;
+    int old = logger.fd;
+    logger.fd = fd;
+    if (old != STDERR_FILENO)
+        close(old);
+    return 0;
+}
+
+static void append_escaped(struct buf *line, const char *text, bool json)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        if (*p < 0x20 || *p == 0x7f)
+            buf_printf(line, json ? "\\u%04x" : "\\x%02x", *p);
+        else if (json && (*p == '"' || *p == '\\'))
+            buf_printf(line, "\\%c", *p);
+        else
+            buf_append(line, p, 1);
+    }
+}
+
+static void format_line(struct buf *line, enum log_level level, const char *text)
+{
+    char at[CLOCK_TEXT_BYTES];
+    clock_rfc3339(clock_wall_ms(), at);
+    if (logger.json) {
+        buf_printf(line, "{\"time\":\"%s\",\"level\":\"%s\",\"process\":\"%s\",\"message\":\"", at,
+                   level_words[level], logger.name);
+        append_escaped(line, text, true);
+        buf_puts(line, "\"}\n");
+        return;
+    }
+    buf_printf(line, "%s %s %s%s", at, level_words[level], logger.name, logger.name[0] ? " " : "");
+    append_escaped(line, text, false);
+    buf_puts(line, "\n");
+}
+
+/* A whole line or none. A pipe that nobody reads is not waited for: poll() answers at once, and a
+ * line of at most PIPE_BUF bytes is then written whole. */
+static bool write_line(const struct buf *line)
+{
+    struct pollfd room = {.fd = logger.fd, .events = POLLOUT};
+    if (poll(&room, 1, 0) != 1 || !(room.revents & POLLOUT))
+        return false;
+    return write(logger.fd, line->data, line->len) == (ssize_t)line->len;
+}
+
+#define MESSAGE_BYTES 3000 /* escapes and frame added, a line stays below PIPE_BUF in practice */
+
+static void log_line(enum log_level level, const char *format, va_list ap)
+{
+    if (level > logger.level)
+        return;
+    int saved_errno = errno;
+    char text[MESSAGE_BYTES];
+    vsnprintf(text, sizeof(text), format, ap);
+    struct buf line = {0};
+    if (logger.dropped) {
+        char note[64];
+        snprintf(note, sizeof(note), "%llu log lines were dropped: the reader is slow",
+                 (unsigned long long)logger.dropped);
+        format_line(&line, LOG_LEVEL_WARN, note);
+    }
+    format_line(&line, level, text);
+    if (write_line(&line))
+        logger.dropped = 0;
+    else
+        logger.dropped++;
+    buf_free(&line);
+    errno = saved_errno;
+}
+
+#define DEFINE_LOG(name, level)                                                                    \
+    void name(const char *format, ...)                                                             \
+    {                                                                                              \
+        va_list ap;                                                                                \
+        va_start(ap, format);                                                                      \
+        log_line(level, format, ap);                                                               \
+        va_end(ap);                                                                                \
+    }
+
+DEFINE_LOG(log_error, LOG_LEVEL_ERROR)
+DEFINE_LOG(log_warn, LOG_LEVEL_WARN)
+DEFINE_LOG(log_info, LOG_LEVEL_INFO)
+DEFINE_LOG(log_debug, LOG_LEVEL_DEBUG)

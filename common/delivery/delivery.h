@@ -1,0 +1,43 @@
+#ifndef COMMON_DELIVERY_DELIVERY_H
+#define COMMON_DELIVERY_DELIVERY_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "common/webhook/webhook.h"
+
+/* One attempt to hand an event to a destination, whatever its type (to_exec.c, to_file.c; later
+ * to_http.c, to_sqs.c). Used by the consumer and by redrives. */
+struct delivery;    /* an attempt under way */
+struct destination; /* a configured destination, ready for use */
+struct event_base;
+
+enum verdict {
+    DELIVERED,
+    RETRY, /* may work later */
+    DEAD,  /* never will */
+};
+
+struct delivery_outcome {
+    enum verdict verdict;
+    const char *class; /* of a failure: "destination", "rejected", "timeout", …; "" when delivered */
+    const char *error; /* for people, at most 200 bytes, made safe (no control bytes) */
+    int status;        /* HTTP status or exit status, 0 where there is none */
+    int64_t took_ms;
+};
+
+/* Runs once, never from inside delivery_start, not after delivery_cancel. outcome is borrowed. */
+typedef void delivery_cb(void *arg, const struct delivery_outcome *outcome);
+
+/* conf is the normalised destination object ("type" decides), name its key; both borrowed for the
+ * destination's life. NULL with a logged reason where it cannot be used. */
+struct destination *destination_new(struct event_base *base, const char *name, const json_t *conf);
+void destination_free(struct destination *d); /* no attempt may be under way */
+
+/* hook is borrowed until the callback or the cancel. attempt counts from 1. */
+struct delivery *delivery_start(struct destination *d, const struct webhook *hook, int attempt,
+                                delivery_cb *done, void *arg);
+/* Ends the attempt (kills an exec child's process group); the callback will not run. */
+void delivery_cancel(struct delivery *delivery);
+
+#endif
