@@ -1,12 +1,17 @@
-# One non-recursive Makefile. `make help` lists the targets.
+# One non-recursive Makefile. `make help` lists the targets. Paths are relative throughout, so that a
+# checkout may lie anywhere.
 # BUILD names the directory, SANITIZE=address,undefined instruments, WERROR=1 stops at warnings.
 
 BUILD    ?= build
-CC       ?= gcc
 PREFIX   ?= /usr/local
+DESTDIR  ?=
 SANITIZE ?=
 WERROR   ?=
+JOBS     ?= $(shell nproc 2>/dev/null || echo 2)
 VERSION  := 0.1.0
+ifeq ($(origin CC),default)
+CC       := gcc
+endif
 
 LIBEXECDIR = $(PREFIX)/lib/sluice
 PACKAGES   = libevent jansson libcurl openssl sqlite3
@@ -14,19 +19,21 @@ PACKAGES   = libevent jansson libcurl openssl sqlite3
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
            -Wconversion -Wimplicit-fallthrough -Werror=format-security -Werror=return-type
 HARDEN   = -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
-           -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks -fno-strict-overflow \
-           -fno-strict-aliasing -fPIE
-CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -g -O2 $(WARNINGS) $(HARDEN) -I. -I$(BUILD)/gen \
-             -DSLUICE_VERSION='"$(VERSION)"' -DSLUICE_LIBEXECDIR='"$(LIBEXECDIR)"' \
-             $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(if $(WERROR),-Werror)
-LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
+           -fno-delete-null-pointer-checks -fno-strict-overflow -fno-strict-aliasing -fPIE \
+           $(if $(findstring clang,$(CC)),,-ftrivial-auto-var-init=zero)
+# pkg-config is asked once a run, and not at all before the libraries are there (see "programs").
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -g -O2 $(WARNINGS) $(HARDEN) -I. -I$(BUILD)/gen \
+              -DSLUICE_VERSION='"$(VERSION)"' -DSLUICE_LIBEXECDIR='"$(LIBEXECDIR)"' $(PKG_CFLAGS)
+LDFLAGS_ALL := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
 ifeq ($(SANITIZE),)
 CFLAGS_ALL += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 else
 CFLAGS_ALL += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
 LDFLAGS_ALL += -fsanitize=$(SANITIZE)
 endif
-LIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm
+LIBS = $(PKG_LIBS) -lm
 
 ROLES    = ingest consumer retry keyring store
 PROGRAMS = $(addprefix $(BUILD)/bin/,sluiced sluicectl $(addprefix sluice-,$(ROLES)))
@@ -37,8 +44,44 @@ WORKER_O = $(call objects,workers/*.c)
 UNIT_C   = $(wildcard tests/unit/*/*.c tests/unit/*/*/*.c)
 UNITS    = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_C))
 
+FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+SOURCES  = $(wildcard common/*/*.[ch] workers/*.[ch] workers/*/*.[ch] supervisor/*.[ch] \
+             supervisor/*/*.[ch] $(UNIT_C) tests/fuzz/*.c)
+
+# What people call. The lock is around the build step only: two makes at once are safe, and a service
+# that runs does not hold it.
 .PHONY: all
-all: $(PROGRAMS)
+all:
+	+@mkdir -p $(BUILD) && flock $(BUILD)/.lock $(MAKE) --no-print-directory programs
+
+.PHONY: run test check check-long system interop fault fuzz bench lint asan
+run:
+	@etc/setup/install-missing run
+	+@$(MAKE) --no-print-directory -j$(JOBS) all
+	@exec etc/samples/run-trial $(BUILD)
+
+test check:
+	@tests/tools/run-tests all
+check-long:
+	@TRIALS=20 tests/tools/run-tests long
+system interop fault fuzz bench lint:
+	@tests/tools/run-tests $@
+asan:
+	+@$(MAKE) --no-print-directory BUILD=build-asan SANITIZE=address,undefined all
+
+.PHONY: programs units fuzzers
+programs: $(PROGRAMS)
+units: $(UNITS)
+fuzzers: $(FUZZERS)
+
+# What objects are made with: another set of flags makes all of them anew. (WERROR changes no object.)
+FLAGS_TEXT := $(CC) $(CFLAGS_ALL) $(CFLAGS)
+ifneq ($(strip $(FLAGS_TEXT)),$(strip $(file <$(BUILD)/flags)))
+.PHONY: $(BUILD)/flags
+endif
+$(BUILD)/flags:
+	@mkdir -p $(@D)
+	$(file >$@,$(FLAGS_TEXT))@:
 
 $(BUILD)/lib/libcommon.a: $(COMMON_O)
 $(BUILD)/lib/libworker.a: $(WORKER_O)
@@ -57,15 +100,15 @@ $(PROGRAMS):
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
-$(BUILD)/obj/%.o: %.c
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(CFLAGS_ALL) $(if $(WERROR),-Werror) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # A unit test links the whole of common, the worker skeleton and the modules of its own role.
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/lib/libcommon.a $(BUILD)/lib/libworker.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(CFLAGS) -Wno-missing-prototypes -MMD -MP -MF $@.d $(LDFLAGS_ALL) -o $@ $< $(UNIT_MODULES) \
-	    $(BUILD)/lib/libworker.a $(BUILD)/lib/libcommon.a $(LIBS) -lcmocka
+	$(CC) $(CFLAGS_ALL) $(if $(WERROR),-Werror) $(CFLAGS) -Wno-missing-prototypes -MMD -MP \
+	    -MF $@.d $(LDFLAGS_ALL) -o $@ $< $(UNIT_MODULES) $(BUILD)/lib/libworker.a $(BUILD)/lib/libcommon.a $(LIBS) -lcmocka
 
 # The modules of a program that its unit tests link: all of its objects but main's.
 main_of = $(BUILD)/obj/$(1)/$(notdir $(1)).o
@@ -76,14 +119,43 @@ endef
 $(foreach role,$(ROLES),$(eval $(call unit_modules_rule,workers/$(role),$(call main_of,workers/$(role)))))
 $(eval $(call unit_modules_rule,supervisor,$(BUILD)/obj/supervisor/main.o))
 
-.PHONY: unit clean help
+# libFuzzer's own main comes with the driver; the code under test is instrumented by
+# BUILD=build-fuzz CC=clang SANITIZE=address,undefined,fuzzer-no-link.
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/lib/libcommon.a $(BUILD)/lib/libworker.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(CFLAGS) -Wno-missing-prototypes -MMD -MP -MF $@.d $(LDFLAGS_ALL) \
+	    -fsanitize=fuzzer -o $@ $< $(BUILD)/lib/libworker.a $(BUILD)/lib/libcommon.a $(LIBS)
+
+.PHONY: unit tidy format install clean help
 unit: $(UNITS)
 	@for t in $(UNITS); do echo "== $$t"; $$t || exit 1; done
+
+tidy:
+	@etc/setup/install-missing debug
+	clang-tidy --quiet $(filter %.c,$(SOURCES)) -- $(CFLAGS_ALL)
+
+format:
+	@etc/setup/install-missing debug
+	clang-format -i $(SOURCES)
+
+install: all
+	install -d "$(DESTDIR)$(PREFIX)/sbin" "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(LIBEXECDIR)"
+	install -m 755 $(BUILD)/bin/sluiced "$(DESTDIR)$(PREFIX)/sbin/"
+	install -m 755 $(BUILD)/bin/sluicectl "$(DESTDIR)$(PREFIX)/bin/"
+	install -m 755 $(addprefix $(BUILD)/bin/sluice-,$(ROLES)) "$(DESTDIR)$(LIBEXECDIR)/"
 
 clean:
 	rm -rf build build-*
 
 help:
-	@echo 'targets: all unit clean'
+	@echo 'make run         install what is missing, build, start the service on its own store, send samples'
+	@echo 'make test        install what is missing, build twice, run every tier of tests (also: check)'
+	@echo 'make check-long  the same tests with many more trials'
+	@echo 'make all         build the programs into $(BUILD)/bin'
+	@echo 'make asan        build them with sanitizers into build-asan/bin'
+	@echo 'make unit        build and run the unit tests of $(BUILD)'
+	@echo 'make system | interop | fault | fuzz | bench | lint    one tier of the tests'
+	@echo 'make tidy | format    clang-tidy, clang-format'
+	@echo 'make install [PREFIX=] [DESTDIR=]    make clean'
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
