@@ -17,6 +17,8 @@
 #define WEBHOOK_ATTRIBUTE "Sluice"
 #define WEBHOOK_TRACE_BYTES 41
 #define WEBHOOK_ID_BYTES 513 /* event id and NUL; longer ids are replaced by their SHA-256 */
+#define WEBHOOK_CONTENT_TYPE_BYTES 256
+#define WEBHOOK_OVERHEAD_BYTES 16384 /* of a message, kept free for attributes */
 
 struct webhook {
     char trace_id[WEBHOOK_TRACE_BYTES];
@@ -32,19 +34,24 @@ struct webhook {
 void webhook_free(struct webhook *h); /* the members and h; NULL is a no-op */
 
 /* A new trace id: time-ordered (48 bits of milliseconds), unique across hosts (80 random bits), 26
- * characters of Crockford base32 (a ULID). */
+ * characters of Crockford base32 (a ULID). Within one millisecond each is greater than the one before
+ * it, as far as this process goes. */
 void webhook_new_trace(int64_t wall_ms, char out[WEBHOOK_TRACE_BYTES]);
 
 /* For messages that others put on the queue: "DLQ-" + 32 hex digits of
  * SHA-256(queue, event id or MessageId). */
 void webhook_derived_trace(const char *queue, const char *id, char out[WEBHOOK_TRACE_BYTES]);
 
-/* The SQS form: body_out is what goes into MessageBody, attribute_out the value of `Sluice`. */
+/* The SQS form: body_out is what goes into MessageBody, attribute_out the value of `Sluice` (ASCII).
+ * The event id is made safe and bounded (event_id_safe), the content type too (at most
+ * WEBHOOK_CONTENT_TYPE_BYTES, cut). */
 void webhook_to_message(const struct webhook *h, struct buf *body_out, struct buf *attribute_out);
 
-/* The reverse (malloc). Without the attribute: source and queue as given, trace derived, event id
- * "" for the caller to fill in. NULL with a reason where the attribute or the encoding is broken or
- * the SHA-256 does not match: the message belongs in the inspection queue. */
+/* The reverse (malloc). Without the attribute: source and queue as given, trace derived from the
+ * MessageId (webhook_derived_trace again where the caller finds an event id), event id "" for the
+ * caller to fill in, received when SQS got it. NULL with a reason where the attribute or the
+ * encoding is broken or the SHA-256 does not match: the message belongs in the inspection queue.
+ * m->damaged is not looked at. */
 struct webhook *webhook_from_message(const struct sqs_message *m, const char *source,
                                      const char *queue, char *reason, size_t reason_size);
 
