@@ -20,13 +20,13 @@ struct http_ticket { /* a pending answer: slot and generation, never a pointer *
     uint32_t generation;
 };
 
-struct http_request { /* borrowed for the handler's call */
+struct http_request {   /* borrowed for the handler's call */
     const char *method; /* "POST" */
     const char *path;   /* as on the wire, without the query */
     const char *query;  /* without "?", "" where there is none */
     const void *body;
     size_t body_len;
-    uid_t peer_uid;     /* of a Unix socket's peer (SO_PEERCRED); (uid_t)-1 on TCP */
+    uid_t peer_uid;       /* of a Unix socket's peer (SO_PEERCRED); (uid_t)-1 on TCP */
     const char *listener; /* the address given to http_server_listen */
     const void *internal;
 };
@@ -65,8 +65,8 @@ struct http_server *http_server_new(struct event_base *base,
                                     const struct http_server_options *options,
                                     http_handler *handler, void *arg);
 
-/* Serves an inherited, bound and listening socket (taken over). address is borrowed and used in
- * logs and http_request.listener. 0, or -1 with a logged reason. */
+/* Serves an inherited, bound and listening socket (taken over, closed on failure too). address is
+ * borrowed and used in logs and http_request.listener. 0, or -1 with a logged reason. */
 int http_server_listen(struct http_server *s, int fd, const char *address)
     __attribute__((warn_unused_result));
 
@@ -79,7 +79,9 @@ int http_server_reply_json(struct http_server *s, struct http_ticket ticket, int
                            const char *json_text);
 
 /* Calls back once when the client of a pending request closes its side (half-close too), so that a
- * parked poll can be withdrawn. Not called after the reply. For the store and other polls only. */
+ * parked poll can be withdrawn. The ticket is over when the callback returns: nothing needs to be
+ * answered, and a later answer returns -1. Not called after the reply, nor from inside this call.
+ * For the store and other polls only. */
 void http_server_on_gone(struct http_server *s, struct http_ticket ticket,
                          void (*gone)(void *arg, struct http_ticket ticket), void *arg);
 
@@ -91,7 +93,8 @@ void http_request_each_header(const struct http_request *request,
                               void *arg);
 
 /* Stops accepting on every listener and closes them; keep-alive connections get Connection: close
- * with their next answer and are shut after grace_ms of idleness. Pending answers are still owed. */
+ * with their next answer and are shut after grace_ms of idleness. Pending answers are still owed.
+ */
 void http_server_drain(struct http_server *s, int grace_ms);
 size_t http_server_pending(const struct http_server *s);
 size_t http_server_connections(const struct http_server *s);

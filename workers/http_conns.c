@@ -1,0 +1,335 @@
+#include "workers/http_conns.h"
+
+#include <assert.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/xalloc.h"
+
+#define BUCKETS 256
+#define SWEEP_MS 250
+#define DRAINING_SWEEP_MS 50
+
+enum state {
+    FRESH,   /* accepted, nothing has come */
+    READING, /* a request is arriving */
+    OWING,   /* the handler owes an answer: never cut */
+    WRITING, /* the answer is being written */
+    IDLE,    /* between two requests: evhttp's inactivity timeout ends it */
+};
+
+struct http_conn {
+    LIST_ENTRY(http_conn) link;
+    struct http_conns *conns;           /* borrowed: owns us */
+    struct bufferevent *bev;            /* a reference of our own */
+    struct evhttp_connection *evcon;    /* borrowed from the first request on, until its close */
+    struct evbuffer_cb_entry *on_input; /* lives in bev's buffers */
+    struct evbuffer_cb_entry *on_output;
+    struct event *refused; /* own; NULL until evhttp refuses a request by itself */
+    enum state state;
+    int64_t since_ms; /* of the state, except that READING goes on from FRESH */
+    unsigned requests;
+    uint32_t slot;
+    uid_t peer_uid;
+    bool peer_known;
+};
+
+LIST_HEAD(conn_list, http_conn);
+
+struct http_conns {
+    struct event_base *base; /* borrowed: the process's loop */
+    struct http_conns_options options;
+    struct event *sweep; /* own */
+    struct conn_list buckets[BUCKETS];
+    size_t count;
+    bool draining;
+    int64_t drain_at_ms;
+    bool freeing;
+};
+
+static struct conn_list *bucket_of(struct http_conns *conns, const struct bufferevent *bev)
+{
+    return &conns->buckets[((uintptr_t)bev >> 6) % BUCKETS];
+}
+
+static void set_state(struct http_conn *c, enum state state)
+{
+    c->state = state;
+    c->since_ms = clock_mono_ms();
+}
+
+/* The last thing that happens to a connection. */
+static void forget(struct http_conn *c)
+{
+    struct http_conns *conns = c->conns;
+    LIST_REMOVE(c, link);
+    conns->count--;
+    uint32_t slot = c->slot;
+    if (c->evcon)
+        evhttp_connection_set_closecb(c->evcon, NULL, NULL);
+    evbuffer_remove_cb_entry(bufferevent_get_input(c->bev), c->on_input);
+    evbuffer_remove_cb_entry(bufferevent_get_output(c->bev), c->on_output);
+    if (c->refused)
+        event_free(c->refused);
+    bufferevent_decref(c->bev);
+    free(c);
+    if (slot != HTTP_CONN_NO_SLOT)
+        conns->options.lost(conns->options.arg, slot);
+    if (!conns->freeing)
+        conns->options.changed(conns->options.arg);
+}
+
+static void on_close(struct evhttp_connection *evcon, void *arg)
+{
+    (void)evcon;
+    forget(arg);
+}
+
+static void on_input(struct evbuffer *buffer, const struct evbuffer_cb_info *info, void *arg)
+{
+    (void)buffer;
+    struct http_conn *c = arg;
+    if (info->n_added == 0)
+        return;
+    if (c->state == IDLE)
+        set_state(c, READING);
+    else if (c->state == FRESH)
+        c->state = READING;
+}
+
+/* evhttp has put its own HTML page into the output; nothing of it is on the wire yet, because the
+ * loop polls for writability only after this turn's active events. */
+static void replace_page(struct http_conn *c)
+{
+    struct evbuffer *output = bufferevent_get_output(c->bev);
+    char line[16];
+    ev_ssize_t got = evbuffer_copyout(output, line, sizeof(line) - 1);
+    line[got > 0 ? got : 0] = '\0';
+    if (strncmp(line, "HTTP/1.", 7) != 0 || strlen(line) < 12)
+        return;
+    int status = atoi(line + 9);
+    if (status < 400)
+        return; /* 100 Continue */
+    struct evbuffer_ptr end = evbuffer_search_eol(output, NULL, NULL, EVBUFFER_EOL_CRLF_STRICT);
+    if (end.pos < 0 || end.pos > 100)
+        return;
+    char status_line[101] = {0};
+    evbuffer_copyout(output, status_line, (size_t)end.pos);
+    char date[CLOCK_TEXT_BYTES];
+    clock_http_date(clock_wall_ms(), date);
+    const char *body = c->conns->options.refusal(status);
+    set_state(c, WRITING);
+    evbuffer_unfreeze(output, 1);
+    evbuffer_drain(output, evbuffer_get_length(output));
+    evbuffer_freeze(output, 1);
+    evbuffer_add_printf(output,
+                        "%s\r\nDate: %s\r\nContent-Type: application/json\r\n"
+                        "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
+                        status_line, date, strlen(body), body);
+}
+
+static void on_refused(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    replace_page(arg);
+}
+
+static void on_output(struct evbuffer *buffer, const struct evbuffer_cb_info *info, void *arg)
+{
+    (void)buffer;
+    struct http_conn *c = arg;
+    if (info->n_added == 0 || c->state == WRITING)
+        return;
+    if (!c->refused)
+        c->refused = event_new(c->conns->base, -1, 0, on_refused, c);
+    if (c->refused)
+        event_active(c->refused, EV_TIMEOUT, 0);
+}
+
+/* evhttp clears the callbacks when it frees a connection. Its descriptor is closed then, and the
+ * number may belong to somebody else already. */
+static bool let_go(const struct http_conn *c)
+{
+    bufferevent_data_cb on_read = NULL;
+    bufferevent_data_cb on_write = NULL;
+    bufferevent_event_cb on_event = NULL;
+    bufferevent_getcb(c->bev, &on_read, &on_write, &on_event, NULL);
+    return !on_read && !on_write && !on_event;
+}
+
+static bool is_over(const struct http_conns *conns, const struct http_conn *c, int64_t now)
+{
+    bool late = now - c->since_ms >= conns->options.deadline_ms;
+    bool unwanted = conns->draining && now >= conns->drain_at_ms;
+    switch (c->state) {
+    case FRESH:
+        return late || unwanted;
+    case READING:
+    case WRITING:
+        return late;
+    case IDLE:
+        return unwanted;
+    case OWING:
+        break;
+    }
+    return false;
+}
+
+static void sweep(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct http_conns *conns = arg;
+    int64_t now = clock_mono_ms();
+    for (size_t i = 0; i < BUCKETS; i++) {
+        struct http_conn *next = NULL;
+        for (struct http_conn *c = LIST_FIRST(&conns->buckets[i]); c; c = next) {
+            next = LIST_NEXT(c, link);
+            if (let_go(c))
+                forget(c);
+            else if (is_over(conns, c, now))
+                shutdown(http_conn_fd(c), SHUT_RDWR); /* evhttp sees the end and cleans up */
+        }
+    }
+    conns->options.changed(conns->options.arg);
+}
+
+static void start_sweep(struct http_conns *conns, int every_ms)
+{
+    struct timeval every = {.tv_usec = every_ms * 1000};
+    event_add(conns->sweep, &every);
+}
+
+struct http_conns *http_conns_new(struct event_base *base, const struct http_conns_options *o)
+{
+    struct http_conns *conns = xcalloc(1, sizeof(*conns));
+    conns->base = base;
+    conns->options = *o;
+    for (size_t i = 0; i < BUCKETS; i++)
+        LIST_INIT(&conns->buckets[i]);
+    conns->sweep = event_new(base, -1, EV_PERSIST, sweep, conns);
+    assert(conns->sweep);
+    start_sweep(conns, SWEEP_MS);
+    return conns;
+}
+
+void http_conns_free(struct http_conns *conns)
+{
+    if (!conns)
+        return;
+    conns->freeing = true;
+    for (size_t i = 0; i < BUCKETS; i++) {
+        while (!LIST_EMPTY(&conns->buckets[i]))
+            forget(LIST_FIRST(&conns->buckets[i]));
+    }
+    event_free(conns->sweep);
+    free(conns);
+}
+
+struct bufferevent *http_conns_open(struct http_conns *conns)
+{
+    struct bufferevent *bev = bufferevent_socket_new(conns->base, -1, 0);
+    if (!bev)
+        return NULL;
+    struct http_conn *c = xcalloc(1, sizeof(*c));
+    c->conns = conns;
+    c->bev = bev;
+    c->slot = HTTP_CONN_NO_SLOT;
+    bufferevent_incref(bev);
+    c->on_input = evbuffer_add_cb(bufferevent_get_input(bev), on_input, c);
+    c->on_output = evbuffer_add_cb(bufferevent_get_output(bev), on_output, c);
+    assert(c->on_input && c->on_output);
+    set_state(c, FRESH);
+    LIST_INSERT_HEAD(bucket_of(conns, bev), c, link);
+    conns->count++;
+    conns->options.changed(conns->options.arg);
+    return bev;
+}
+
+struct http_conn *http_conns_find(struct http_conns *conns, struct evhttp_connection *evcon)
+{
+    struct bufferevent *bev = evhttp_connection_get_bufferevent(evcon);
+    struct http_conn *c = NULL;
+    LIST_FOREACH(c, bucket_of(conns, bev), link)
+    {
+        if (c->bev == bev)
+            break;
+    }
+    assert(c);
+    if (!c->evcon) {
+        c->evcon = evcon;
+        evhttp_connection_set_closecb(evcon, on_close, c);
+    }
+    return c;
+}
+
+size_t http_conns_count(const struct http_conns *conns)
+{
+    return conns->count;
+}
+
+void http_conns_drain(struct http_conns *conns, int grace_ms)
+{
+    conns->draining = true;
+    conns->drain_at_ms = clock_mono_ms() + grace_ms;
+    start_sweep(conns, DRAINING_SWEEP_MS);
+}
+
+void http_conn_arrived(struct http_conn *c)
+{
+    c->requests++;
+    set_state(c, OWING);
+}
+
+void http_conn_owes(struct http_conn *c, uint32_t slot)
+{
+    c->slot = slot;
+}
+
+void http_conn_answering(struct http_conn *c)
+{
+    c->slot = HTTP_CONN_NO_SLOT;
+    set_state(c, WRITING);
+}
+
+void http_conn_answered(struct http_conn *c)
+{
+    bool pipelined = evbuffer_get_length(bufferevent_get_input(c->bev)) > 0;
+    set_state(c, pipelined ? READING : IDLE);
+}
+
+unsigned http_conn_requests(const struct http_conn *c)
+{
+    return c->requests;
+}
+
+int http_conn_fd(const struct http_conn *c)
+{
+    return (int)bufferevent_getfd(c->bev);
+}
+
+uid_t http_conn_peer_uid(struct http_conn *c)
+{
+    if (!c->peer_known) {
+        struct ucred peer = {0};
+        socklen_t len = sizeof(peer);
+        int family = 0;
+        socklen_t family_len = sizeof(family);
+        int fd = http_conn_fd(c);
+        bool is_unix = getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &family_len) == 0 &&
+                       family == AF_UNIX &&
+                       getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0;
+        c->peer_uid = is_unix ? peer.uid : (uid_t)-1;
+        c->peer_known = true;
+    }
+    return c->peer_uid;
+}
