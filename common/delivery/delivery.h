@@ -2,6 +2,7 @@
 #define COMMON_DELIVERY_DELIVERY_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/webhook/webhook.h"
@@ -20,7 +21,8 @@ enum verdict {
 
 struct delivery_outcome {
     enum verdict verdict;
-    const char *class; /* of a failure: "destination", "rejected", "timeout", …; "" when delivered */
+    const char
+        *class; /* of a failure: "destination", "rejected", "timeout", …; "" when delivered */
     const char *error; /* for people, at most 200 bytes, made safe (no control bytes) */
     int status;        /* HTTP status or exit status, 0 where there is none */
     int64_t took_ms;
@@ -37,6 +39,9 @@ void destination_free(struct destination *d); /* no attempt may be under way */
 /* hook is borrowed until the callback or the cancel. attempt counts from 1. */
 struct delivery *delivery_start(struct destination *d, const struct webhook *hook, int attempt,
                                 delivery_cb *done, void *arg);
+/* Whether the attempt has not begun yet because the destination runs as many as it may (exec:
+ * max_running). Cancelling such an attempt has no effect outside. */
+bool delivery_waiting(const struct delivery *delivery);
 /* Ends the attempt (kills an exec child's process group); the callback will not run. */
 void delivery_cancel(struct delivery *delivery);
 

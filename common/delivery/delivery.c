@@ -1,0 +1,109 @@
+#include "common/delivery/delivery.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/xalloc.h"
+#include "common/conf/conf.h"
+#include "common/delivery/delivery_type.h"
+
+#define ERROR_BYTES 201
+
+struct destination {
+    const struct delivery_type *type;
+    void *opened; /* own, of the type */
+};
+
+struct delivery {
+    const struct delivery_type *type;
+    void *attempt; /* own, of the type */
+    delivery_cb *done;
+    void *arg;
+    int64_t started_mono_ms;
+};
+
+static const struct delivery_type *const types[] = {&to_exec_type, &to_file_type};
+
+struct destination *destination_new(struct event_base *base, const char *name, const json_t *conf)
+{
+    const char *word = conf_str(conf, "type");
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (strcmp(types[i]->name, word) != 0)
+            continue;
+        void *opened = types[i]->open(base, name, conf);
+        if (!opened)
+            return NULL;
+        struct destination *d = xcalloc(1, sizeof(*d));
+        d->type = types[i];
+        d->opened = opened;
+        return d;
+    }
+    log_error("destination \"%s\": type \"%s\" is not built in; use \"exec\" or \"file\"", name,
+              word);
+    return NULL;
+}
+
+void destination_free(struct destination *d)
+{
+    if (!d)
+        return;
+    d->type->close(d->opened);
+    free(d);
+}
+
+struct delivery *delivery_start(struct destination *d, const struct webhook *hook, int attempt,
+                                delivery_cb *done, void *arg)
+{
+    struct delivery *delivery = xcalloc(1, sizeof(*delivery));
+    delivery->type = d->type;
+    delivery->done = done;
+    delivery->arg = arg;
+    delivery->started_mono_ms = clock_mono_ms();
+    delivery->attempt = d->type->start(d->opened, hook, attempt, delivery);
+    return delivery;
+}
+
+bool delivery_waiting(const struct delivery *delivery)
+{
+    return delivery->type->waiting && delivery->type->waiting(delivery->attempt);
+}
+
+void delivery_cancel(struct delivery *delivery)
+{
+    if (!delivery)
+        return;
+    delivery->type->cancel(delivery->attempt);
+    free(delivery);
+}
+
+/* Control bytes and what is no ASCII become '?', so that the text is safe in logs, attributes and
+ * JSON alike. */
+static void make_safe(const char *text, char out[ERROR_BYTES])
+{
+    size_t n = 0;
+    for (; text[n] && n < ERROR_BYTES - 1; n++) {
+        unsigned char c = (unsigned char)text[n];
+        out[n] = c >= 0x20 && c < 0x7f ? (char)c : c == '\t' ? ' ' : '?';
+    }
+    out[n] = '\0';
+}
+
+void delivery_finish(struct delivery *delivery, enum verdict verdict, const char *class,
+                     const char *error, int status)
+{
+    char safe[ERROR_BYTES];
+    make_safe(error, safe);
+    const struct delivery_outcome outcome = {
+        .verdict = verdict,
+        .class = class,
+        .error = safe,
+        .status = status,
+        .took_ms = clock_mono_ms() - delivery->started_mono_ms,
+    };
+    delivery_cb *done = delivery->done;
+    void *arg = delivery->arg;
+    free(delivery);
+    done(arg, &outcome);
+}
