@@ -29,12 +29,14 @@ struct worker_role {
      * (after logging why) is a failed start: exit status 78. The role calls worker_ready when its
      * loop runs and its listeners accept; unreachable AWS or missing material never delays it. */
     void *(*start)(struct worker *w);
-    /* Stop intake, finish what is held; call worker_drained when done (from a callback, or at once). */
+    /* Stop intake, finish what is held; call worker_drained when done (from a callback, or at
+     * once). */
     void (*drain)(void *state, int64_t deadline_mono_ms);
-    /* Adds the role's members to a beat: "in_flight", "counters", "gauges", "waiting". Also what the
-     * health socket answers from. Optional. */
+    /* Adds the role's members to a beat: "in_flight", "counters", "gauges", "waiting". Also what
+     * the health socket answers from. Optional. */
     void (*beat)(void *state, json_t *beat);
-    /* Whether the role can do its job now; writes a reason where not (health answers 503). Optional. */
+    /* Whether the role can do its job now; writes a reason where not (health answers 503).
+     * Optional. */
     bool (*healthy)(void *state, char *reason, size_t reason_size);
     /* A message that the skeleton does not know; material has already been taken in. Optional. */
     void (*message)(void *state, const json_t *msg);
@@ -43,7 +45,8 @@ struct worker_role {
 int worker_main(int argc, char **argv, const struct worker_role *role);
 
 struct event_base *worker_base(const struct worker *w);
-const json_t *worker_conf(const struct worker *w);    /* the role's normalised slice (conf.h getters) */
+const json_t *
+worker_conf(const struct worker *w); /* the role's normalised slice (conf.h getters) */
 const json_t *worker_process(const struct worker *w); /* "process" of the snapshot */
 struct material *worker_material(const struct worker *w);
 /* Made on first use: signs with worker_material. */
@@ -51,10 +54,11 @@ struct aws_client *worker_aws(struct worker *w);
 size_t worker_listener_count(const struct worker *w);
 struct worker_listener worker_listener_at(const struct worker *w, size_t i);
 
-void worker_ready(struct worker *w);   /* once */
-void worker_drained(struct worker *w); /* the loop ends, exit status 0 */
+void worker_ready(struct worker *w);             /* once */
+void worker_drained(struct worker *w);           /* the loop ends, exit status 0 */
 void worker_send(struct worker *w, json_t *msg); /* to the supervisor; steals */
 /* Remembers the newest trouble for the beat and the health answer (printf). */
-void worker_trouble(struct worker *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void worker_trouble(struct worker *w, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

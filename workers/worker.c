@@ -1,0 +1,467 @@
+#include "workers/worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/aws/aws_call.h"
+#include "common/aws/material.h"
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/fdio.h"
+#include "common/base/log.h"
+#include "common/base/xalloc.h"
+#include "common/conf/conf.h"
+#include "common/ipc/channel.h"
+#include "common/ipc/message.h"
+#include "workers/health.h"
+#include "workers/libevent_log.h"
+
+#define SNAPSHOT_MAX_BYTES ((size_t)16 * 1024 * 1024)
+#define BEAT_MS 1000
+#define TROUBLE_BYTES 256
+#define WAITING_MAX 32 /* texts in a beat, so that a packet holds it */
+#define WAITING_BYTES_MAX 200
+
+enum state { STARTING, READY, DRAINING };
+
+struct worker {
+    const struct worker_role *role; /* borrowed: static */
+    void *role_state;               /* the role's */
+    struct event_base *base;        /* own */
+    json_t *snapshot;               /* own: process and conf live in it */
+    const json_t *process;
+    const json_t *conf;
+    struct channel *channel;           /* own; NULL once the supervisor is gone */
+    struct health *health;             /* own */
+    struct material *material;         /* own */
+    struct aws_client *aws;            /* own; NULL until asked for */
+    struct worker_listener *listeners; /* own */
+    size_t listener_count;
+    struct event *beat;       /* own */
+    struct event *deadline;   /* own */
+    struct event *signals[2]; /* own: TERM, USR1 */
+    enum state state;
+    int64_t drain_deadline_ms;
+    bool drained;
+    char trouble[TROUBLE_BYTES];
+};
+
+static const char *const state_words[] = {"starting", "ready", "draining"};
+
+/* ---- what beats and the health answer say ---- */
+
+static void default_member(json_t *object, const char *name, json_t *value)
+{
+    if (json_object_get(object, name))
+        json_decref(value);
+    else
+        json_object_set_new(object, name, value);
+}
+
+static void bound_waiting(json_t *beat)
+{
+    json_t *waiting = json_object_get(beat, "waiting");
+    while (json_array_size(waiting) > WAITING_MAX)
+        json_array_remove(waiting, json_array_size(waiting) - 1);
+    for (size_t i = 0; i < json_array_size(waiting); i++) {
+        const char *text = json_string_value(json_array_get(waiting, i));
+        size_t len = text ? strlen(text) : 0;
+        if (len <= WAITING_BYTES_MAX)
+            continue;
+        for (len = WAITING_BYTES_MAX; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80;)
+            len--; /* not inside a UTF-8 character */
+        json_array_set_new(waiting, i, json_stringn(text, len));
+    }
+}
+
+static void fill_account(struct worker *w, json_t *out)
+{
+    json_object_set_new(out, "state", json_string(state_words[w->state]));
+    if (w->role->beat && w->role_state)
+        w->role->beat(w->role_state, out);
+    default_member(out, "in_flight", json_integer(0));
+    default_member(out, "counters", json_object());
+    default_member(out, "gauges", json_object());
+    default_member(out, "waiting", json_array());
+    json_t *trouble = json_string(w->trouble);
+    default_member(out, "last_error", trouble ? trouble : json_string(""));
+    bound_waiting(out);
+}
+
+static bool is_healthy(struct worker *w, char *reason, size_t size)
+{
+    reason[0] = '\0';
+    if (w->state != READY) {
+        snprintf(reason, size, "%s", state_words[w->state]);
+        return false;
+    }
+    return !w->role->healthy || w->role->healthy(w->role_state, reason, size);
+}
+
+static json_t *report(void *arg, bool *healthy_out)
+{
+    struct worker *w = arg;
+    char reason[TROUBLE_BYTES];
+    *healthy_out = is_healthy(w, reason, sizeof(reason));
+    json_t *text = json_string(reason);
+    json_t *out = json_pack("{s:O,s:s,s:O,s:i,s:b,s:o}", "worker",
+                            json_object_get(w->process, "name"), "role", w->role->name, "slot",
+                            json_object_get(w->process, "slot"), "pid", (int)getpid(), "healthy",
+                            (int)*healthy_out, "reason", text ? text : json_string(""));
+    assert(out);
+    fill_account(w, out);
+    return out;
+}
+
+static void on_beat(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct worker *w = arg;
+    if (!w->channel)
+        return;
+    json_t *beat = message_new("beat");
+    fill_account(w, beat);
+    channel_send_latest(w->channel, beat);
+}
+
+/* ---- drain ---- */
+
+static int64_t drain_ms(const struct worker *w)
+{
+    return conf_int(w->conf, "drain_s") * 1000;
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct worker *w = arg;
+    log_warn("drain deadline reached: leaving with work unfinished (it is kept elsewhere)");
+    w->drained = true;
+    event_base_loopbreak(w->base);
+}
+
+static void set_deadline(struct worker *w, int64_t ms)
+{
+    struct timeval in = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+    w->drain_deadline_ms = clock_mono_ms() + ms;
+    event_add(w->deadline, &in);
+}
+
+/* The one way out: by message, by the supervisor's end, by SIGTERM. A later order may only shorten
+ * the time. */
+static void drain(struct worker *w, const char *why, int64_t ms)
+{
+    if (w->state == DRAINING) {
+        if (clock_mono_ms() + ms < w->drain_deadline_ms)
+            set_deadline(w, ms);
+        return;
+    }
+    w->state = DRAINING;
+    log_info("draining: %s, deadline %lld ms", why, (long long)ms);
+    set_deadline(w, ms);
+    w->role->drain(w->role_state, w->drain_deadline_ms);
+}
+
+static void on_term(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    drain(arg, "SIGTERM", drain_ms(arg));
+}
+
+static void on_usr1(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    const struct worker *w = arg;
+    const char *path = conf_str(w->conf, "log.file");
+    if (*path && log_open(path) != 0)
+        log_error("log file \"%s\" cannot be opened again: %s; the old one is kept", path,
+                  strerror(errno));
+}
+
+/* ---- messages ---- */
+
+static void on_ping(struct worker *w, const json_t *msg)
+{
+    json_t *pong = message_new("pong");
+    json_t *seq = json_object_get(msg, "seq");
+    if (seq)
+        json_object_set(pong, "seq", seq);
+    channel_send(w->channel, pong, -1);
+}
+
+static void on_drain(struct worker *w, const json_t *msg)
+{
+    const json_t *ms = json_object_get(msg, "deadline_ms");
+    drain(w, "asked by the supervisor", json_is_integer(ms) ? json_integer_value(ms) : drain_ms(w));
+}
+
+static void on_message(void *arg, const json_t *msg, int fd)
+{
+    struct worker *w = arg;
+    const char *kind = message_kind(msg);
+    if (fd >= 0)
+        close(fd);
+    if (strcmp(kind, "ping") == 0) {
+        on_ping(w, msg);
+        return;
+    }
+    if (strcmp(kind, "drain") == 0) {
+        on_drain(w, msg);
+        return;
+    }
+    if (strcmp(kind, "material") == 0 && material_put(w->material, msg) != 0) {
+        log_error("a signing key from the keyring is not well formed; it is left out");
+        return;
+    }
+    if (w->role->message)
+        w->role->message(w->role_state, msg);
+}
+
+static void on_closed(void *arg, const char *why)
+{
+    struct worker *w = arg;
+    channel_free(w->channel);
+    w->channel = NULL;
+    health_close(w->health);
+    log_warn("the supervisor is gone: %s", why);
+    drain(w, "no supervisor", drain_ms(w));
+}
+
+static const struct channel_callbacks channel_callbacks = {.message = on_message,
+                                                           .closed = on_closed};
+
+static void send_hello(struct worker *w)
+{
+    json_t *hello = message_new("hello");
+    json_object_set_new(hello, "proto", json_integer(MESSAGE_PROTO));
+    json_object_set_new(hello, "role", json_string(w->role->name));
+    json_object_set(hello, "slot", json_object_get(w->process, "slot"));
+    json_object_set_new(hello, "pid", json_integer(getpid()));
+    json_object_set_new(hello, "build", json_string(SLUICE_VERSION));
+    json_object_set(hello, "generation", json_object_get(w->process, "generation"));
+    channel_send(w->channel, hello, -1);
+}
+
+/* ---- start ---- */
+
+static void set_limits(const struct worker_role *role)
+{
+    umask(027);
+    const struct rlimit none = {0};
+    setrlimit(RLIMIT_CORE, &none); /* bodies and keys are in memory */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN); /* until the loop listens */
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_UNBLOCK, &all, NULL);
+    const char *only = getenv("SLUICE_FAULT_ROLE");
+    if (only && strcmp(only, role->name) != 0)
+        unsetenv("SLUICE_FAULT");
+}
+
+static void set_cloexec(int fd)
+{
+    int flags = fcntl(fd, F_GETFD);
+    if (flags >= 0)
+        fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
+}
+
+static int read_snapshot(struct worker *w)
+{
+    struct buf text = {0};
+    json_error_t error;
+    if (fdio_read_fd(WORKER_FD_SNAPSHOT, SNAPSHOT_MAX_BYTES, &text) == 0)
+        w->snapshot = json_loadb(text.data ? text.data : "", text.len, 0, &error);
+    if (text.data)
+        explicit_bzero(text.data, text.len);
+    buf_free(&text);
+    close(WORKER_FD_SNAPSHOT);
+    w->process = json_object_get(w->snapshot, "process");
+    w->conf = json_object_get(w->snapshot, "conf");
+    return json_is_object(w->process) && json_is_object(w->conf) &&
+                   json_is_string(json_object_get(w->process, "name")) &&
+                   json_is_integer(json_object_get(w->process, "slot"))
+               ? 0
+               : -1;
+}
+
+static void take_descriptors(struct worker *w)
+{
+    const json_t *list = json_object_get(w->process, "listeners");
+    w->listener_count = json_array_size(list);
+    w->listeners = xcalloc(w->listener_count + 1, sizeof(*w->listeners));
+    for (size_t i = 0; i < w->listener_count; i++) {
+        const json_t *one = json_array_get(list, i);
+        w->listeners[i].fd = (int)json_integer_value(json_object_get(one, "fd"));
+        w->listeners[i].address = json_string_value(json_object_get(one, "address"));
+        assert(w->listeners[i].address);
+        set_cloexec(w->listeners[i].fd);
+    }
+    for (int fd = WORKER_FD_CHANNEL; fd <= WORKER_FD_HEALTH; fd++)
+        set_cloexec(fd);
+    const json_t *lock = json_object_get(w->process, "lock_fd");
+    if (json_is_integer(lock) && json_integer_value(lock) >= 0)
+        set_cloexec((int)json_integer_value(lock));
+}
+
+static void start_log(const struct worker *w)
+{
+    const char *name = json_string_value(json_object_get(w->process, "name"));
+    bool only_one = strcmp(name, w->role->name) == 0;
+    log_name(w->role->name,
+             only_one ? -1 : (int)json_integer_value(json_object_get(w->process, "slot")));
+    enum log_level level = LOG_LEVEL_INFO;
+    int known = log_level_parse(conf_str(w->conf, "log.level"), &level);
+    assert(known == 0);
+    log_setup(level, strcmp(conf_str(w->conf, "log.format"), "json") == 0);
+    const char *path = conf_str(w->conf, "log.file");
+    if (*path && log_open(path) != 0)
+        log_error("log file \"%s\" cannot be opened: %s; logging to standard error", path,
+                  strerror(errno));
+}
+
+static struct event *must_event(struct worker *w, int fd, short what, event_callback_fn on)
+{
+    struct event *e = event_new(w->base, fd, what, on, w);
+    assert(e);
+    return e;
+}
+
+static int start_loop(struct worker *w)
+{
+    libevent_log_install();
+    w->base = event_base_new();
+    assert(w->base);
+    w->material = material_new();
+    w->channel = channel_new(w->base, WORKER_FD_CHANNEL, &channel_callbacks, w);
+    send_hello(w);
+    w->signals[0] = must_event(w, SIGTERM, EV_SIGNAL | EV_PERSIST, on_term);
+    w->signals[1] = must_event(w, SIGUSR1, EV_SIGNAL | EV_PERSIST, on_usr1);
+    event_add(w->signals[0], NULL);
+    event_add(w->signals[1], NULL);
+    w->deadline = must_event(w, -1, 0, on_deadline);
+    w->beat = must_event(w, -1, EV_PERSIST, on_beat);
+    struct timeval every = {.tv_sec = BEAT_MS / 1000, .tv_usec = (BEAT_MS % 1000) * 1000};
+    event_add(w->beat, &every);
+    w->health = health_new(w->base, WORKER_FD_HEALTH, report, w);
+    return w->health ? 0 : -1;
+}
+
+int worker_main(int argc, char **argv, const struct worker_role *role)
+{
+    if (argc == 2 && strcmp(argv[1], "-V") == 0) {
+        printf("sluice-%s %s\n", role->name, SLUICE_VERSION);
+        return EX_OK;
+    }
+    struct stat st;
+    if (argc != 1 || fstat(WORKER_FD_CHANNEL, &st) != 0 || !S_ISSOCK(st.st_mode)) {
+        fprintf(stderr, "sluice-%s is started by sluiced; run sluiced -c FILE\n", role->name);
+        return EX_USAGE;
+    }
+    set_limits(role);
+    log_name(role->name, -1);
+    struct worker w = {.role = role};
+    if (read_snapshot(&w) != 0) {
+        log_error("the configuration snapshot from the supervisor cannot be read");
+        return EX_SOFTWARE;
+    }
+    take_descriptors(&w);
+    start_log(&w);
+    if (start_loop(&w) != 0)
+        return EX_OSERR;
+    w.role_state = role->start(&w);
+    if (!w.role_state)
+        return EX_CONFIG;
+    if (!w.drained)
+        event_base_dispatch(w.base);
+    log_info("%s", w.drained ? "stopped" : "the event loop ended by itself");
+    return w.drained ? EX_OK : EX_SOFTWARE;
+}
+
+/* ---- for roles ---- */
+
+struct event_base *worker_base(const struct worker *w)
+{
+    return w->base;
+}
+
+const json_t *worker_conf(const struct worker *w)
+{
+    return w->conf;
+}
+
+const json_t *worker_process(const struct worker *w)
+{
+    return w->process;
+}
+
+struct material *worker_material(const struct worker *w)
+{
+    return w->material;
+}
+
+struct aws_client *worker_aws(struct worker *w)
+{
+    if (!w->aws)
+        w->aws = aws_client_new(w->base, w->material);
+    return w->aws;
+}
+
+size_t worker_listener_count(const struct worker *w)
+{
+    return w->listener_count;
+}
+
+struct worker_listener worker_listener_at(const struct worker *w, size_t i)
+{
+    assert(i < w->listener_count);
+    return w->listeners[i];
+}
+
+void worker_ready(struct worker *w)
+{
+    if (w->state != STARTING)
+        return;
+    w->state = READY;
+    log_info("ready pid=%d version=%s", (int)getpid(), SLUICE_VERSION);
+    worker_send(w, message_new("ready"));
+}
+
+void worker_drained(struct worker *w)
+{
+    w->drained = true;
+    event_base_loopbreak(w->base);
+}
+
+void worker_send(struct worker *w, json_t *msg)
+{
+    if (w->channel)
+        channel_send(w->channel, msg, -1);
+    else
+        json_decref(msg);
+}
+
+void worker_trouble(struct worker *w, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(w->trouble, sizeof(w->trouble), format, ap);
+    va_end(ap);
+}
