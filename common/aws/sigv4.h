@@ -29,19 +29,19 @@ struct sigv4_header {
 
 struct sigv4_request {
     const char *method;
-    const char *path;  /* as on the wire: percent-encoded, starting with "/" */
-    const char *query; /* as on the wire without "?", or "" */
+    const char *path;                   /* as on the wire: percent-encoded, starting with "/" */
+    const char *query;                  /* as on the wire without "?", or "" */
     const struct sigv4_header *headers; /* those to sign; must contain host and x-amz-date */
     size_t header_count;
     const char *payload_hash; /* hex SHA-256 of the body, or the literal that is sent instead */
 };
 
 /* kSigning from a secret (HMAC chain). */
-void sigv4_derive_key(const char *secret, const char *date, const char *region,
-                      const char *service, unsigned char out[SIGV4_KEY_BYTES]);
+void sigv4_derive_key(const char *secret, const char *date, const char *region, const char *service,
+                      unsigned char out[SIGV4_KEY_BYTES]);
 
-/* The canonical request (malloc). S3 takes the path as it is, every other service normalises it
- * and encodes it once more. */
+/* The canonical request (malloc). S3 takes the path as it is (only the spelling of its escapes is
+ * made canonical), every other service removes its dot segments and encodes it once more. */
 char *sigv4_canonical_request(const struct sigv4_request *r, const char *service);
 
 /* "a;b;c" (malloc). */
@@ -58,7 +58,8 @@ char *sigv4_authorization(const struct sigv4_request *r, const struct sigv4_key 
 /* Hex SHA-256. */
 void sigv4_sha256_hex(const void *data, size_t len, char out[SIGV4_HEX_BYTES]);
 
-/* Percent-encodes all but A-Z a-z 0-9 - _ . ~ (and "/" where keep_slash), upper-case hex (malloc). */
+/* Percent-encodes all but A-Z a-z 0-9 - _ . ~ (and "/" where keep_slash), upper-case hex (malloc).
+ */
 char *sigv4_encode(const char *text, bool keep_slash);
 
 #endif
