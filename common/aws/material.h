@@ -19,8 +19,10 @@ struct material;
 struct material *material_new(void);
 void material_free(struct material *m); /* wipes */
 
-/* Takes in a message; a newer version of the same item replaces it, other dates stay (the three
- * newest per identity, region and service). 0, or -1 where the message is not well formed. */
+/* Takes in a message; it replaces an earlier one of the same identity, region, service and date
+ * (the last to arrive wins: channels are ordered, and a keyring that starts again may count
+ * versions from 1). The three newest dates of a scope are kept. 0, or -1 where the message is not
+ * well formed. */
 int material_put(struct material *m, const json_t *msg) __attribute__((warn_unused_result));
 
 /* The key for signing at this time, or NULL where none was published yet. Borrowed until the next
