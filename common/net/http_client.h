@@ -10,30 +10,30 @@
 struct http_client;
 struct event_base;
 
-/* One header line, both parts without CR, LF and NUL (asserted: callers check what is not theirs). */
+/* One header line, both parts without CR, LF and NUL (asserted: callers check what is not theirs).
+ */
 struct http_header {
     const char *name;
     const char *value;
 };
 
-/* What to send; everything is borrowed until the callback has run or the call was cancelled only
- * where it says so, and copied otherwise. */
+/* What to send. Copied, but for the body. */
 struct http_call {
     const char *method;
     const char *url;         /* already encoded */
     const char *unix_socket; /* connect to this path instead of the URL's host, or NULL */
     const struct http_header *headers;
     size_t header_count;
-    const void *body; /* borrowed until the end of the call */
+    const void *body; /* borrowed until the callback has run or the call was cancelled */
     size_t body_len;
     int64_t timeout_ms;         /* the whole call */
     int64_t connect_timeout_ms; /* 0: 3,000 */
-    size_t response_cap_bytes;  /* a longer answer fails the call with HTTP_TOO_LARGE */
+    size_t response_cap_bytes;  /* a longer body (or 64 KiB of headers) gives HTTP_TOO_LARGE */
 };
 
 enum http_outcome {
     HTTP_ANSWERED,    /* a whole answer with a status */
-    HTTP_TIMEOUT,     /* nothing, or not all of it, in timeout_ms */
+    HTTP_TIMEOUT,     /* sent, but no whole answer in timeout_ms: the work may have been done */
     HTTP_UNREACHABLE, /* resolving, connecting or TLS failed: the request was not sent */
     HTTP_BROKEN,      /* the connection ended early: the server may have done the work */
     HTTP_TOO_LARGE,
@@ -51,7 +51,8 @@ struct http_answer {
 };
 
 /* answer is borrowed for the call. Runs exactly once, never from inside http_client_send, and not
- * at all for a cancelled call. New calls may be started and others cancelled from inside it. */
+ * at all for a cancelled call. New calls may be started and others cancelled from inside it; the
+ * client must not be freed there. */
 typedef void http_answer_cb(void *arg, const struct http_answer *answer);
 
 /* max_connections_per_host 0: no bound. Long polls get a client of their own (pitfall: sends must

@@ -1,0 +1,506 @@
+/* A call is one easy handle on the client's multi handle. libcurl tells us which descriptors to
+ * watch and when to wake it; results are read after each wake, the handle is removed, and only then
+ * the callback runs. So callbacks may start and cancel calls, and libcurl is never entered from
+ * inside its own callbacks. */
+#include "common/net/http_client.h"
+
+#include <assert.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/unix_socket.h"
+#include "common/base/xalloc.h"
+
+#define HEADER_CAP_BYTES 65536
+#define CONNECT_TIMEOUT_MS 3000
+/* libcurl does not time a call that waits for a connection of its own; our guard does. It comes a
+ * little later, so that libcurl's own words win where both are due. */
+#define GUARD_MS 250
+
+struct call {
+    TAILQ_ENTRY(call) link;
+    struct http_client *client; /* borrowed: owns us */
+    uint64_t id;
+    CURL *easy;               /* own */
+    struct curl_slist *lines; /* own: the request's header lines */
+    struct event *guard;      /* own */
+    size_t cap_bytes;
+    struct buf head; /* "name\0value\0..." */
+    size_t header_count;
+    bool head_done; /* what follows are trailers: ignored */
+    struct buf body;
+    bool too_large;
+    int64_t first_byte_mono_ms;
+    char error[CURL_ERROR_SIZE];
+    bool added; /* on the multi handle */
+    http_answer_cb *done;
+    void *arg;
+};
+
+struct watch { /* a descriptor of libcurl's that we watch */
+    LIST_ENTRY(watch) link;
+    struct event *event; /* own */
+};
+
+struct socket_path { /* a Unix socket's path in a form that fits; kept for the client's life */
+    SLIST_ENTRY(socket_path) link;
+    char *path;    /* own */
+    char *fitting; /* own */
+    int dir_fd;    /* open while fitting is in use, or -1 */
+};
+
+struct http_client {
+    struct event_base *base; /* borrowed: the process's */
+    CURLM *multi;            /* own */
+    struct event *timer;     /* own: libcurl's one timer */
+    TAILQ_HEAD(, call) calls;
+    LIST_HEAD(, watch) watches;
+    SLIST_HEAD(, socket_path) paths;
+    uint64_t last_id;
+    bool finishing; /* a callback runs: the client must not be freed now */
+};
+
+static struct timeval ms_to_timeval(int64_t ms)
+{
+    return (struct timeval){.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+}
+
+/* ---- the end of a call ---- */
+
+static void call_free(struct call *call)
+{
+    if (call->added)
+        curl_multi_remove_handle(call->client->multi, call->easy);
+    TAILQ_REMOVE(&call->client->calls, call, link);
+    curl_easy_cleanup(call->easy);
+    curl_slist_free_all(call->lines);
+    event_free(call->guard);
+    buf_free(&call->head);
+    buf_free(&call->body);
+    free(call);
+}
+
+static struct http_header *headers_of(const struct call *call)
+{
+    struct http_header *headers = xcalloc(call->header_count + 1, sizeof(*headers));
+    const char *p = call->head.data;
+    for (size_t i = 0; i < call->header_count; i++) {
+        headers[i].name = p;
+        headers[i].value = p + strlen(p) + 1;
+        p = headers[i].value + strlen(headers[i].value) + 1;
+    }
+    return headers;
+}
+
+static enum http_outcome outcome_of(const struct call *call, CURLcode code)
+{
+    long sent = 0;
+    curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &sent);
+    if (code == CURLE_OK)
+        return HTTP_ANSWERED;
+    if (call->too_large)
+        return HTTP_TOO_LARGE;
+    if (sent == 0)
+        return HTTP_UNREACHABLE;
+    return code == CURLE_OPERATION_TIMEDOUT ? HTTP_TIMEOUT : HTTP_BROKEN;
+}
+
+/* Runs the callback of a call that is over, and frees the call before it. */
+static void finish(struct call *call, CURLcode code)
+{
+    struct http_client *client = call->client;
+    long status = 0;
+    if (call->added) {
+        curl_multi_remove_handle(client->multi, call->easy);
+        call->added = false;
+    }
+    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    enum http_outcome outcome = outcome_of(call, code);
+    bool answered = outcome == HTTP_ANSWERED;
+    buf_append(&call->body, "", 0);
+    struct buf body = call->body, head = call->head;
+    struct http_header *headers = headers_of(call);
+    char *error = xstrdup(answered                    ? ""
+                          : outcome == HTTP_TOO_LARGE ? "the answer is larger than allowed"
+                          : call->error[0]            ? call->error
+                                                      : curl_easy_strerror(code));
+    struct http_answer answer = {
+        .outcome = outcome,
+        .status = answered ? (int)status : 0,
+        .error = error,
+        .body = body.data,
+        .body_len = body.len,
+        .first_byte_mono_ms = call->first_byte_mono_ms,
+        .headers = headers,
+        .header_count = call->header_count,
+    };
+    http_answer_cb *done = call->done;
+    void *arg = call->arg;
+    call->body = call->head = (struct buf){0};
+    call_free(call);
+    client->finishing = true;
+    done(arg, &answer);
+    client->finishing = false;
+    free(error);
+    free(headers);
+    buf_free(&body);
+    buf_free(&head);
+}
+
+static void finish_completed(struct http_client *client)
+{
+    CURLMsg *message;
+    int left;
+    while ((message = curl_multi_info_read(client->multi, &left))) {
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        CURLcode code = message->data.result;
+        struct call *call = NULL;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&call);
+        finish(call, code);
+    }
+}
+
+static void on_guard(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct call *call = arg;
+    if (call->added)
+        strcpy(call->error, "no answer in time");
+    finish(call, CURLE_OPERATION_TIMEDOUT);
+}
+
+/* ---- libcurl's descriptors and timer ---- */
+
+static void on_ready(evutil_socket_t fd, short what, void *arg)
+{
+    struct http_client *client = arg;
+    int flags = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
+    int running;
+    curl_multi_socket_action(client->multi, fd, flags, &running);
+    finish_completed(client);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct http_client *client = arg;
+    int running;
+    curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    finish_completed(client);
+}
+
+static int set_timer(CURLM *multi, long timeout_ms, void *arg)
+{
+    (void)multi;
+    struct http_client *client = arg;
+    if (timeout_ms < 0) {
+        evtimer_del(client->timer);
+    } else {
+        struct timeval tv = ms_to_timeval(timeout_ms);
+        evtimer_add(client->timer, &tv);
+    }
+    return 0;
+}
+
+static void unwatch(struct watch *watch)
+{
+    if (!watch)
+        return;
+    LIST_REMOVE(watch, link);
+    event_free(watch->event);
+    free(watch);
+}
+
+static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
+{
+    (void)easy;
+    struct http_client *client = arg;
+    unwatch(known);
+    if (what == CURL_POLL_REMOVE) {
+        curl_multi_assign(client->multi, fd, NULL);
+        return 0;
+    }
+    short events = (short)((what & CURL_POLL_IN ? EV_READ : 0) |
+                           (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
+    struct watch *watch = xcalloc(1, sizeof(*watch));
+    watch->event = event_new(client->base, fd, events, on_ready, client);
+    assert(watch->event);
+    event_add(watch->event, NULL);
+    LIST_INSERT_HEAD(&client->watches, watch, link);
+    curl_multi_assign(client->multi, fd, watch);
+    return 0;
+}
+
+/* ---- what the answer brings ---- */
+
+static size_t take_body(char *data, size_t size, size_t count, void *arg)
+{
+    struct call *call = arg;
+    size_t len = size * count;
+    if (len > call->cap_bytes - call->body.len) {
+        call->too_large = true;
+        return 0;
+    }
+    buf_append(&call->body, data, len);
+    return len;
+}
+
+static void take_header(struct call *call, const char *line, size_t len)
+{
+    const char *colon = memchr(line, ':', len);
+    if (!colon || memchr(line, '\0', len))
+        return;
+    const char *value = colon + 1, *end = line + len;
+    while (value < end && (*value == ' ' || *value == '\t'))
+        value++;
+    while (end > value && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    buf_append(&call->head, line, (size_t)(colon - line));
+    buf_append(&call->head, "", 1);
+    buf_append(&call->head, value, (size_t)(end - value));
+    buf_append(&call->head, "", 1);
+    call->header_count++;
+}
+
+static size_t take_header_line(char *data, size_t size, size_t count, void *arg)
+{
+    struct call *call = arg;
+    size_t whole = size * count, len = whole;
+    if (!call->first_byte_mono_ms)
+        call->first_byte_mono_ms = clock_mono_ms();
+    while (len && (data[len - 1] == '\r' || data[len - 1] == '\n'))
+        len--;
+    if (len >= 5 && !memcmp(data, "HTTP/", 5)) {
+        /* A status line: what an interim answer brought does not count. */
+        buf_reset(&call->head);
+        call->header_count = 0;
+        call->head_done = false;
+    } else if (len == 0) {
+        call->head_done = true;
+    } else if (!call->head_done) {
+        if (call->head.len + len > HEADER_CAP_BYTES) {
+            call->too_large = true;
+            return 0;
+        }
+        take_header(call, data, len);
+    }
+    return whole;
+}
+
+/* ---- starting a call ---- */
+
+static bool plain(const char *text)
+{
+    return !text[strcspn(text, "\r\n")];
+}
+
+static struct curl_slist *add_line(struct curl_slist *lines, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(lines, line);
+    if (!longer)
+        abort();
+    return longer;
+}
+
+static struct curl_slist *lines_of(const struct http_call *call)
+{
+    /* No 100-continue round trip, and no content type of libcurl's own. */
+    struct curl_slist *lines = add_line(NULL, "Expect:");
+    bool typed = false;
+    for (size_t i = 0; i < call->header_count; i++) {
+        const struct http_header *h = &call->headers[i];
+        assert(plain(h->name) && plain(h->value));
+        char *line = *h->value ? xasprintf("%s: %s", h->name, h->value) : xasprintf("%s;", h->name);
+        lines = add_line(lines, line);
+        free(line);
+        typed = typed || !strcasecmp(h->name, "content-type");
+    }
+    return typed ? lines : add_line(lines, "Content-Type:");
+}
+
+static void set_method(CURL *easy, const struct http_call *call)
+{
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
+    if (!strcmp(call->method, "HEAD")) {
+        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    } else if (call->body_len || !strcmp(call->method, "POST") || !strcmp(call->method, "PUT")) {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body_len ? call->body : "");
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_len);
+    }
+}
+
+static void set_manners(CURL *easy)
+{
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a dead resolver must not block the loop */
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* not the environment's */
+    curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, 45L); /* before the server gives it up */
+    curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 60L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 15L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 5L);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "Sluice/" SLUICE_VERSION);
+}
+
+static void set_sinks(CURL *easy, struct call *call)
+{
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header_line);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+}
+
+/* The socket's path as libcurl can use it, or NULL with errno. */
+static const char *fitting_path(struct http_client *client, const char *path)
+{
+    struct socket_path *known;
+    SLIST_FOREACH(known, &client->paths, link)
+    {
+        if (!strcmp(known->path, path))
+            return known->fitting;
+    }
+    int dir_fd;
+    char *fitting = unix_socket_short_path(path, &dir_fd);
+    if (!fitting)
+        return NULL;
+    known = xcalloc(1, sizeof(*known));
+    known->path = xstrdup(path);
+    known->fitting = fitting;
+    known->dir_fd = dir_fd;
+    SLIST_INSERT_HEAD(&client->paths, known, link);
+    return fitting;
+}
+
+/* Hands the call to libcurl; false (with call->error) where its Unix socket has no usable path. */
+static bool launch(struct call *call, const struct http_call *what)
+{
+    struct http_client *client = call->client;
+    if (what->unix_socket) {
+        const char *path = fitting_path(client, what->unix_socket);
+        if (!path) {
+            snprintf(call->error, sizeof(call->error), "%s: %s", what->unix_socket,
+                     strerror(errno));
+            return false;
+        }
+        curl_easy_setopt(call->easy, CURLOPT_UNIX_SOCKET_PATH, path);
+    }
+    CURLMcode code = curl_multi_add_handle(client->multi, call->easy);
+    assert(code == CURLM_OK);
+    call->added = true;
+    return true;
+}
+
+uint64_t http_client_send(struct http_client *client, const struct http_call *what,
+                          http_answer_cb *done, void *arg)
+{
+    assert(what->timeout_ms > 0 && what->response_cap_bytes > 0 && plain(what->url));
+    struct call *call = xcalloc(1, sizeof(*call));
+    call->client = client;
+    call->id = ++client->last_id;
+    call->cap_bytes = what->response_cap_bytes;
+    call->done = done;
+    call->arg = arg;
+    call->lines = lines_of(what);
+    call->guard = evtimer_new(client->base, on_guard, call);
+    call->easy = curl_easy_init();
+    assert(call->guard && call->easy);
+    TAILQ_INSERT_TAIL(&client->calls, call, link);
+    int64_t connect_ms = what->connect_timeout_ms ? what->connect_timeout_ms : CONNECT_TIMEOUT_MS;
+    curl_easy_setopt(call->easy, CURLOPT_URL, what->url);
+    curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->lines);
+    curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)what->timeout_ms);
+    curl_easy_setopt(call->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
+    set_method(call->easy, what);
+    set_manners(call->easy);
+    set_sinks(call->easy, call);
+    struct timeval guard = ms_to_timeval(launch(call, what) ? what->timeout_ms + GUARD_MS : 0);
+    evtimer_add(call->guard, &guard);
+    return call->id;
+}
+
+void http_client_cancel(struct http_client *client, uint64_t id)
+{
+    struct call *call;
+    TAILQ_FOREACH(call, &client->calls, link)
+    {
+        if (call->id == id) {
+            call_free(call);
+            return;
+        }
+    }
+}
+
+/* ---- the client ---- */
+
+struct http_client *http_client_new(struct event_base *base, long max_connections_per_host)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        abort();
+    struct http_client *client = xcalloc(1, sizeof(*client));
+    client->base = base;
+    TAILQ_INIT(&client->calls);
+    LIST_INIT(&client->watches);
+    SLIST_INIT(&client->paths);
+    client->timer = evtimer_new(base, on_timer, client);
+    client->multi = curl_multi_init();
+    assert(client->timer && client->multi);
+    curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+    curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
+    curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+    curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
+    curl_multi_setopt(client->multi, CURLMOPT_MAX_HOST_CONNECTIONS, max_connections_per_host);
+    curl_multi_setopt(client->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    return client;
+}
+
+void http_client_free(struct http_client *client)
+{
+    if (!client)
+        return;
+    assert(!client->finishing);
+    while (!TAILQ_EMPTY(&client->calls))
+        call_free(TAILQ_FIRST(&client->calls));
+    curl_multi_cleanup(client->multi); /* calls watch_socket for what is still open */
+    while (!LIST_EMPTY(&client->watches))
+        unwatch(LIST_FIRST(&client->watches));
+    event_free(client->timer);
+    while (!SLIST_EMPTY(&client->paths)) {
+        struct socket_path *path = SLIST_FIRST(&client->paths);
+        SLIST_REMOVE_HEAD(&client->paths, link);
+        if (path->dir_fd >= 0)
+            close(path->dir_fd);
+        free(path->path);
+        free(path->fitting);
+        free(path);
+    }
+    free(client);
+    curl_global_cleanup();
+}
+
+const char *http_answer_header(const struct http_answer *answer, const char *name)
+{
+    for (size_t i = 0; i < answer->header_count; i++) {
+        if (!strcasecmp(answer->headers[i].name, name))
+            return answer->headers[i].value;
+    }
+    return NULL;
+}
