@@ -16,39 +16,39 @@ struct material;
 
 /* Where a service is and as whom we call it. Strings are borrowed and outlive the calls. */
 struct aws_endpoint {
-    const char *identity;    /* "embedded" or "aws" */
+    const char *identity; /* "embedded" or "aws" */
     const char *region;
     const char *service;     /* "sqs", "s3", "dynamodb" */
     const char *url;         /* "http://store.local", no trailing slash */
     const char *unix_socket; /* or NULL */
 };
 
-enum aws_class {          /* what an answer means for the caller (errors.h has the table) */
-    AWS_OK,
-    AWS_THROTTLED,        /* slow down; counted by the breaker */
-    AWS_TRANSIENT,        /* network, timeout, 5xx: may work again, may have been done */
-    AWS_EXPIRED,          /* credentials expired: ask the keyring */
-    AWS_SKEW,             /* clock */
-    AWS_DENIED,
-    AWS_MISSING,          /* no such queue, bucket, key, table */
-    AWS_INVALID,          /* our request is wrong; never retried */
-    AWS_TOO_LARGE,
-    AWS_CONFLICT,         /* a condition failed */
-    AWS_NO_KEY,           /* no signing key was published in time */
+enum aws_class { /* what an answer means for the caller (errors.h has the table) */
+                 AWS_OK,
+                 AWS_THROTTLED, /* slow down; counted by the breaker */
+                 AWS_TRANSIENT, /* network, timeout, 5xx: may work again, may have been done */
+                 AWS_EXPIRED,   /* credentials expired: ask the keyring */
+                 AWS_SKEW,      /* clock */
+                 AWS_DENIED,
+                 AWS_MISSING, /* no such queue, bucket, key, table */
+                 AWS_INVALID, /* our request is wrong; never retried */
+                 AWS_TOO_LARGE,
+                 AWS_CONFLICT, /* a condition failed */
+                 AWS_NO_KEY,   /* no signing key was published in time */
 };
 
 struct aws_request {
     const char *method;
-    const char *path;  /* encoded, from "/" */
-    const char *query; /* encoded, or "" */
+    const char *path;                  /* encoded, from "/" */
+    const char *query;                 /* encoded, or "" */
     const struct http_header *headers; /* beyond Host, X-Amz-Date, token, Authorization */
     size_t header_count;
     const void *body; /* borrowed until the callback */
     size_t body_len;
-    int64_t timeout_ms;   /* one attempt */
-    int64_t deadline_ms;  /* all attempts together, from now */
-    int max_attempts;     /* 1: never retried here */
-    bool long_poll;       /* goes through the client for polls */
+    int64_t timeout_ms;  /* one attempt */
+    int64_t deadline_ms; /* all attempts together, from now */
+    int max_attempts;    /* 1: never retried here */
+    bool long_poll;      /* goes through the client for polls */
 };
 
 struct aws_reply {
@@ -58,12 +58,13 @@ struct aws_reply {
     const char *message; /* for people */
     const char *body;
     size_t body_len;
-    const json_t *json; /* the parsed body where it is a JSON object, else NULL */
+    const json_t *json;             /* the parsed body where it is a JSON object, else NULL */
     const struct http_answer *http; /* headers, first byte; NULL where nothing was sent */
     int attempts;
 };
 
-/* reply is borrowed for the call; runs exactly once unless cancelled, never from inside aws_call. */
+/* reply is borrowed for the call; runs exactly once unless cancelled, never from inside aws_call.
+ */
 typedef void aws_reply_cb(void *arg, const struct aws_reply *reply);
 
 /* material is borrowed and outlives the client. */

@@ -34,19 +34,19 @@ struct sqs_message { /* received; borrowed for the callback */
     size_t body_len;
     const struct sqs_attribute *attributes;
     size_t attribute_count;
-    int receive_count;          /* ApproximateReceiveCount */
-    int64_t sent_at_ms;         /* SentTimestamp */
-    int64_t first_received_ms;  /* ApproximateFirstReceiveTimestamp */
-    bool damaged;               /* MD5OfBody or MD5OfMessageAttributes does not match */
+    int receive_count;         /* ApproximateReceiveCount */
+    int64_t sent_at_ms;        /* SentTimestamp */
+    int64_t first_received_ms; /* ApproximateFirstReceiveTimestamp */
+    bool damaged;              /* MD5OfBody or MD5OfMessageAttributes does not match */
 };
 
 /* The result of one entry of a batch, in the order they were given. An entry in neither of the
  * answer's lists is failed. */
 struct sqs_entry_result {
     bool ok;
-    bool sender_fault;      /* do not send it again unchanged */
-    enum aws_class class;   /* of the code, where not ok */
-    const char *code;       /* "" when ok */
+    bool sender_fault;    /* do not send it again unchanged */
+    enum aws_class class; /* of the code, where not ok */
+    const char *code;     /* "" when ok */
     const char *message;
     const char *message_id; /* of a sent message */
 };
@@ -70,8 +70,8 @@ struct sqs_options {     /* for sends, deletes, visibility changes */
 uint64_t sqs_send_batch(struct aws_client *c, const struct aws_endpoint *e, const char *queue_url,
                         const struct sqs_outgoing *messages, size_t count,
                         const struct sqs_options *o, sqs_batch_cb *done, void *arg);
-uint64_t sqs_delete_batch(struct aws_client *c, const struct aws_endpoint *e,
-                          const char *queue_url, const char *const *receipt_handles, size_t count,
+uint64_t sqs_delete_batch(struct aws_client *c, const struct aws_endpoint *e, const char *queue_url,
+                          const char *const *receipt_handles, size_t count,
                           const struct sqs_options *o, sqs_batch_cb *done, void *arg);
 uint64_t sqs_change_visibility_batch(struct aws_client *c, const struct aws_endpoint *e,
                                      const char *queue_url, const char *const *receipt_handles,
@@ -94,8 +94,9 @@ uint64_t sqs_get_queue_attributes(struct aws_client *c, const struct aws_endpoin
                                   aws_reply_cb *done, void *arg);
 
 /* Pure helpers. */
-size_t sqs_message_bytes(const struct sqs_outgoing *m); /* as SQS counts: body + names + types + values */
-bool sqs_body_allowed(const void *body, size_t len);    /* not empty, and only characters SQS takes */
+size_t
+sqs_message_bytes(const struct sqs_outgoing *m); /* as SQS counts: body + names + types + values */
+bool sqs_body_allowed(const void *body, size_t len); /* not empty, and only characters SQS takes */
 void sqs_md5_hex(const void *data, size_t len, char out[33]);
 void sqs_attributes_md5_hex(const struct sqs_attribute *attributes, size_t count, char out[33]);
 
