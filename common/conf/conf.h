@@ -42,10 +42,14 @@ json_t *conf_slice(const json_t *conf, const char *role);
 /* A copy of a normalised configuration in which every SECRET value reads "***". */
 json_t *conf_masked(const json_t *conf);
 
+/* Whether a running service may go from one normalised configuration to the next. False after
+ * adding an error for each changed key that needs a restart. */
+bool conf_reload_allowed(const json_t *current, const json_t *next, struct conf_errors *errors);
+
 /* Getters on a normalised object. path is dotted: conf_int(source, "retry.base_s"). */
 int64_t conf_int(const json_t *object, const char *path);
 bool conf_bool(const json_t *object, const char *path);
-const char *conf_str(const json_t *object, const char *path);      /* borrowed, never NULL */
-const json_t *conf_value(const json_t *object, const char *path);  /* borrowed, never NULL */
+const char *conf_str(const json_t *object, const char *path);     /* borrowed, never NULL */
+const json_t *conf_value(const json_t *object, const char *path); /* borrowed, never NULL */
 
 #endif

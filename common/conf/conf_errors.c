@@ -1,0 +1,49 @@
+#include "common/conf/conf_errors.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/xalloc.h"
+#include "common/conf/conf.h"
+
+static void add(struct conf_error **list, size_t *count, const char *path, const char *format,
+                va_list ap)
+{
+    char message[512];
+    vsnprintf(message, sizeof(message), format, ap);
+    *list = xrealloc(*list, (*count + 1) * sizeof(**list));
+    (*list)[(*count)++] = (struct conf_error){xstrdup(path), xstrdup(message)};
+}
+
+void conf_errors_add(struct conf_errors *errors, const char *path, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    add(&errors->list, &errors->count, path, format, ap);
+    va_end(ap);
+}
+
+void conf_errors_warn(struct conf_errors *errors, const char *path, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    add(&errors->warnings, &errors->warning_count, path, format, ap);
+    va_end(ap);
+}
+
+static void free_list(struct conf_error *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(list[i].path);
+        free(list[i].message);
+    }
+    free(list);
+}
+
+void conf_errors_free(struct conf_errors *errors)
+{
+    free_list(errors->list, errors->count);
+    free_list(errors->warnings, errors->warning_count);
+    *errors = (struct conf_errors){0};
+}

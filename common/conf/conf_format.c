@@ -1,0 +1,151 @@
+#include "common/conf/conf_format.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+const char *conf_format_not_empty(const char *text)
+{
+    return *text ? NULL : "a text that is not empty";
+}
+
+const char *conf_format_line(const char *text)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+        if (*p < 0x20 || *p == 0x7f)
+            return "one line without control characters";
+    return NULL;
+}
+
+const char *conf_format_secret(const char *text)
+{
+    return *text ? conf_format_line(text) : "a text that is not empty";
+}
+
+const char *conf_format_header_name(const char *text)
+{
+    for (const char *p = text; *p; p++)
+        if (!isalnum((unsigned char)*p) && !strchr("!#$%&'*+-.^_`|~", *p))
+            return "the name of an HTTP header, such as \"X-Api-Key\"";
+    return NULL;
+}
+
+/* 60 leaves room for "-inspection" in the 80 characters of a queue name. */
+const char *conf_format_name(const char *text)
+{
+    size_t len = strlen(text);
+    if (len == 0 || len > 60 || strspn(text, NAME_CHARACTERS) != len)
+        return "1 to 60 letters, digits, \"-\" and \"_\"";
+    return NULL;
+}
+
+const char *conf_format_queue(const char *text)
+{
+    size_t len = strlen(text);
+    if (len == 0 || len > 80 || strspn(text, NAME_CHARACTERS) != len)
+        return "the name of a queue: 1 to 80 letters, digits, \"-\" and \"_\"";
+    return NULL;
+}
+
+const char *conf_format_url_path(const char *text)
+{
+    static const char *const expected =
+        "a URL path such as \"/webhooks/orders\": printable ASCII without blank, \"?\", \"#\", "
+        "\"//\" and \"..\"";
+    if (*text != '/' || strlen(text) > 1024 || strstr(text, "//") || strstr(text, "/.."))
+        return expected;
+    for (const char *p = text; *p; p++)
+        if (*p <= ' ' || *p >= 0x7f || *p == '?' || *p == '#')
+            return expected;
+    return NULL;
+}
+
+const char *conf_format_url(const char *text)
+{
+    if (!*text)
+        return NULL;
+    const char *host = strncmp(text, "https://", 8) == 0  ? text + 8
+                       : strncmp(text, "http://", 7) == 0 ? text + 7
+                                                          : "";
+    if (!*host || *host == '/' || strpbrk(text, " \"<>\\") || conf_format_line(text))
+        return "a URL that begins with http:// or https://";
+    return NULL;
+}
+
+/* Splits "host:port", the host without the brackets of IPv6. 0, or -1 where it is no such thing. */
+static int split_listen(const char *text, char host[64])
+{
+    const char *colon = strrchr(text, ':');
+    if (!colon || strspn(colon + 1, "0123456789") != strlen(colon + 1) || !colon[1] ||
+        strlen(colon + 1) > 5 || strtol(colon + 1, NULL, 10) > 65535)
+        return -1;
+    const char *start = text;
+    size_t len = (size_t)(colon - text);
+    if (*text == '[' && len > 2 && colon[-1] == ']') {
+        start++;
+        len -= 2;
+    }
+    if (len == 0 || len >= 64)
+        return -1;
+    memcpy(host, start, len);
+    host[len] = '\0';
+    struct in6_addr ip;
+    if (strcmp(host, "localhost") == 0)
+        return start == text ? 0 : -1;
+    return inet_pton(start == text ? AF_INET : AF_INET6, host, &ip) == 1 ? 0 : -1;
+}
+
+const char *conf_format_listen(const char *text)
+{
+    char host[64];
+    if (split_listen(text, host))
+        return "an address and port such as \"127.0.0.1:8080\", \"0.0.0.0:8080\" or \"[::1]:8080\"";
+    return NULL;
+}
+
+bool conf_format_is_loopback(const char *listen)
+{
+    char host[64];
+    if (split_listen(listen, host))
+        return false;
+    return strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
+           strcmp(host, "::1") == 0;
+}
+
+const char *conf_format_listen_local(const char *text)
+{
+    if (!conf_format_is_loopback(text))
+        return "a loopback address and port such as \"127.0.0.1:9324\"";
+    return NULL;
+}
+
+const char *conf_format_pointer(const char *text)
+{
+    if (*text != '/')
+        return "a JSON pointer such as \"/event_id\"";
+    for (const char *p = text; (p = strchr(p, '~')); p++)
+        if (p[1] != '0' && p[1] != '1')
+            return "a JSON pointer in which \"~\" is written \"~0\"";
+    return NULL;
+}
+
+const char *conf_format_variable(const char *text)
+{
+    if (!*text || isdigit((unsigned char)*text))
+        return "the name of an environment variable";
+    for (const char *p = text; *p; p++)
+        if (!isalnum((unsigned char)*p) && *p != '_')
+            return "the name of an environment variable";
+    return NULL;
+}
+
+const char *conf_format_template(const char *text)
+{
+    for (const char *p = text; (p = strpbrk(p, "{}")); p += strlen("{source}"))
+        if (strncmp(p, "{source}", strlen("{source}")) != 0)
+            return "a file path in which {source} is the only placeholder";
+    return conf_format_line(text);
+}

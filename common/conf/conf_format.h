@@ -1,0 +1,28 @@
+#ifndef COMMON_CONF_CONF_FORMAT_H
+#define COMMON_CONF_CONF_FORMAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What a text must look like. Each answers NULL where it does, else what was expected, in words
+ * that go on from "must be ". Pure. */
+typedef const char *conf_format(const char *text);
+
+conf_format conf_format_not_empty;
+conf_format conf_format_line;        /* no control bytes */
+conf_format conf_format_secret;      /* a line that is not empty */
+conf_format conf_format_header_name; /* an HTTP token, or empty */
+conf_format conf_format_name;        /* of a source, queue or destination: fits an SQS queue name */
+conf_format conf_format_queue;       /* an SQS queue name */
+conf_format conf_format_url_path;    /* "/webhooks/x" */
+conf_format conf_format_url;         /* http or https, or empty */
+conf_format conf_format_listen;      /* "127.0.0.1:8080", "[::1]:8080", "localhost:8080" */
+conf_format conf_format_listen_local;
+conf_format conf_format_pointer;  /* a JSON pointer to a member */
+conf_format conf_format_variable; /* the name of an environment variable */
+conf_format conf_format_template; /* a file path in which {source} is the only placeholder */
+
+/* Whether a well-formed listener address is reachable from this host only. */
+bool conf_format_is_loopback(const char *listen);
+
+#endif

@@ -1,0 +1,224 @@
+#include "common/conf/conf_keys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define R CONF_RELOADABLE
+#define ALL (CONF_RELOADABLE | CONF_WORKERS)
+#define ING (CONF_RELOADABLE | CONF_INGEST)
+#define CON (CONF_RELOADABLE | CONF_CONSUMER)
+#define RET (CONF_RELOADABLE | CONF_RETRY)
+#define DAY 86400
+
+/* clang-format off */
+static const struct conf_key keys[] = {
+    {.path = "state_dir", .type = CONF_PATH, .flags = CONF_WORKERS, .fallback = "\"/var/lib/sluice\"", .format = conf_format_not_empty,
+     .doc = "everything that must survive a restart; relative paths start at this file's directory"},
+    {.path = "run_dir", .type = CONF_PATH, .flags = CONF_WORKERS, .fallback = "\"\"",
+     .doc = "sockets and locks; empty: state_dir/run"},
+    {.path = "user", .type = CONF_STRING, .flags = 0, .fallback = "\"\"", .format = conf_format_line,
+     .doc = "the account the service runs as when started by root; empty: stays what it is"},
+    {.path = "group", .type = CONF_STRING, .flags = 0, .fallback = "\"\"", .format = conf_format_line,
+     .doc = "its group; empty: the user's own"},
+    {.path = "drain_s", .type = CONF_INT, .flags = ALL, .fallback = "25", .min = 1, .max = 3600,
+     .doc = "how long a worker may finish its work when it stops"},
+    {.path = "ready_s", .type = CONF_INT, .flags = R, .fallback = "15", .min = 1, .max = 600,
+     .doc = "a worker that is not ready after this time has failed to start"},
+
+    {.path = "log.file", .type = CONF_PATH, .flags = ALL, .fallback = "\"\"",
+     .doc = "empty: standard error"},
+    {.path = "log.format", .type = CONF_WORD, .flags = ALL, .fallback = "\"text\"", .words = "text|json",
+     .doc = "a line of text or a JSON object for each event"},
+    {.path = "log.level", .type = CONF_WORD, .flags = ALL, .fallback = "\"info\"", .words = "error|warn|info|debug",
+     .doc = "what is less grave is not written"},
+
+    {.path = "ingest.listen", .type = CONF_LIST, .flags = ING, .fallback = "[\"127.0.0.1:8080\"]", .min = 1, .max = 16, .format = conf_format_listen,
+     .doc = "where webhooks come in"},
+    {.path = "ingest.max_connections", .type = CONF_INT, .flags = ING, .fallback = "1024", .min = 1, .max = 65536,
+     .doc = "accepting pauses at this number of connections"},
+    {.path = "ingest.max_pending", .type = CONF_INT, .flags = ING, .fallback = "1024", .min = 1, .max = 65536,
+     .doc = "webhooks whose answer is owed; 503 above it"},
+    {.path = "ingest.max_held_mib", .type = CONF_INT, .flags = ING, .fallback = "128", .min = 2, .max = 65536,
+     .doc = "bodies held in memory; 503 above it"},
+    {.path = "ingest.request_deadline_ms", .type = CONF_INT, .flags = ING, .fallback = "15000", .min = 100, .max = 600000,
+     .doc = "from a request's first byte to its last"},
+    {.path = "ingest.idle_timeout_s", .type = CONF_INT, .flags = ING, .fallback = "60", .min = 1, .max = 3600,
+     .doc = "an idle keep-alive connection is closed after it"},
+    {.path = "ingest.retry_after_s", .type = CONF_INT, .flags = ING, .fallback = "5", .min = 1, .max = 3600,
+     .doc = "Retry-After of a 503"},
+    {.path = "ingest.public_retry_url", .type = CONF_STRING, .flags = ING, .fallback = "\"\"", .format = conf_format_url,
+     .doc = "where callers of /api/v1/dlq on this listener are sent; empty: the first of retry.listen"},
+
+    {.path = "consumer.workers", .type = CONF_INT, .flags = R, .fallback = "2", .min = 1, .max = 64,
+     .doc = "consumer processes"},
+    {.path = "consumer.in_flight", .type = CONF_INT, .flags = CON, .fallback = "64", .min = 1, .max = 1000,
+     .doc = "events in work at once in each of them"},
+
+    {.path = "retry.listen", .type = CONF_LIST, .flags = RET | CONF_INGEST, .fallback = "[\"127.0.0.1:8081\"]", .min = 1, .max = 16, .format = conf_format_listen,
+     .doc = "the retry API and the status page"},
+    {.path = "retry.max_connections", .type = CONF_INT, .flags = RET, .fallback = "128", .min = 1, .max = 65536,
+     .doc = "accepting pauses at this number of connections"},
+
+    {.path = "store.listen", .type = CONF_LIST, .flags = CONF_STORE, .fallback = "[]", .min = 0, .max = 16, .format = conf_format_listen_local,
+     .doc = "loopback endpoints at which SDKs reach the embedded store, beside its Unix socket"},
+    {.path = "store.ballast_mib", .type = CONF_INT, .flags = CONF_STORE, .fallback = "16", .min = 1, .max = 1024,
+     .doc = "disk space kept back, given up when the disk is full"},
+    {.path = "store.max_mib", .type = CONF_INT, .flags = CONF_STORE, .fallback = "4096", .min = 64, .max = 1048576,
+     .doc = "the embedded store refuses to grow beyond it"},
+
+    {.path = "queues.*.service", .type = CONF_WORD, .flags = ING | CON | RET, .fallback = "\"embedded\"", .words = "embedded",
+     .doc = "who keeps the queue"},
+    {.path = "queues.*.name", .type = CONF_STRING, .flags = ING | CON | RET, .fallback = "\"{name}\"", .format = conf_format_queue,
+     .doc = "its name there"},
+
+    {.path = "destinations.*.type", .type = CONF_WORD, .flags = CON, .words = "exec|file",
+     .doc = "exec: a program for each event; file: a JSON line for each event"},
+    {.path = "destinations.*.argv", .type = CONF_LIST, .flags = CON, .when = "exec", .min = 1, .max = 64,
+     .doc = "the program and its arguments; no shell. Exit status 0: delivered, 65: never will, other: retry"},
+    {.path = "destinations.*.timeout_s", .type = CONF_INT, .flags = CON, .fallback = "30", .when = "exec", .min = 1, .max = 39600,
+     .doc = "a program that runs longer is killed and tried again later"},
+    {.path = "destinations.*.max_running", .type = CONF_INT, .flags = CON, .fallback = "16", .when = "exec", .min = 1, .max = 1000,
+     .doc = "programs at once in each consumer"},
+    {.path = "destinations.*.max_output_bytes", .type = CONF_INT, .flags = CON, .fallback = "65536", .when = "exec", .min = 0, .max = 16777216,
+     .doc = "a program that writes more is killed"},
+    {.path = "destinations.*.env", .type = CONF_MAP, .flags = CON | CONF_SECRET, .fallback = "{}", .when = "exec", .min = 0, .max = 128, .key_format = conf_format_variable,
+     .doc = "added to the program's environment"},
+    {.path = "destinations.*.path", .type = CONF_PATH, .flags = CON, .when = "file", .format = conf_format_template,
+     .doc = "the file; {source} is the source's name"},
+
+    {.path = "sources.*.preset", .type = CONF_WORD, .flags = ING | CON | RET, .fallback = "\"generic\"", .words = "generic|genesys-outbound|cxone-data-actions",
+     .doc = "what is not written is taken from it"},
+    {.path = "sources.*.path", .type = CONF_STRING, .flags = ING | RET, .format = conf_format_url_path,
+     .doc = "the URL path to which webhooks are posted"},
+    {.path = "sources.*.verify.type", .type = CONF_WORD, .flags = ING, .words = "none|shared-header|bearer",
+     .doc = "how a sender proves itself; none must be written out"},
+    {.path = "sources.*.verify.header", .type = CONF_STRING, .flags = ING, .when = "shared-header", .format = conf_format_header_name,
+     .doc = "the header that carries the secret"},
+    {.path = "sources.*.verify.secrets", .type = CONF_LIST, .flags = ING | CONF_SECRET, .when = "shared-header|bearer", .min = 1, .max = 16, .format = conf_format_secret,
+     .doc = "any one of them is good, so that they can be rotated"},
+    {.path = "sources.*.ack_deadline_ms", .type = CONF_INT, .flags = ING, .fallback = "800", .min = 50, .max = 60000,
+     .doc = "an event that is not on its queue by then is answered 503"},
+    {.path = "sources.*.reply.status", .type = CONF_INT, .flags = ING, .fallback = "200", .min = 200, .max = 299,
+     .doc = "the answer to an accepted webhook"},
+    {.path = "sources.*.reply.content_type", .type = CONF_STRING, .flags = ING, .fallback = "\"application/json\"", .format = conf_format_line,
+     .doc = "its Content-Type"},
+    {.path = "sources.*.reply.body", .type = CONF_STRING, .flags = ING, .fallback = "\"{\\\"status\\\":\\\"accepted\\\"}\"",
+     .doc = "its body"},
+    {.path = "sources.*.body", .type = CONF_WORD, .flags = ING | CON, .fallback = "\"any\"", .words = "any|json",
+     .doc = "json: what is not JSON gets a 400 and a copy on the inspection queue"},
+    {.path = "sources.*.max_body_bytes", .type = CONF_INT, .flags = ING, .fallback = "0", .min = 0, .max = 1032192,
+     .doc = "413 above it; 0: what a queue takes, 1 MiB less 16 KiB"},
+    {.path = "sources.*.event_id.header", .type = CONF_STRING, .flags = ING | CON, .fallback = "\"\"", .format = conf_format_header_name,
+     .doc = "the header that names the event; wins where it is present"},
+    {.path = "sources.*.event_id.pointers", .type = CONF_LIST, .flags = ING | CON, .fallback = "[]", .min = 0, .max = 8, .format = conf_format_pointer,
+     .doc = "members of the body that name it together; one missing: the trace id"},
+    {.path = "sources.*.required", .type = CONF_LIST, .flags = CON, .fallback = "[]", .min = 0, .max = 64, .format = conf_format_pointer,
+     .doc = "members that an event must have, else it is dead at once (class validation)"},
+    {.path = "sources.*.require", .type = CONF_CHOICES, .flags = CON, .fallback = "{}", .min = 0, .max = 64, .key_format = conf_format_pointer,
+     .doc = "values that members must have, else it is dead at once (class unsupported_status)"},
+    {.path = "sources.*.schema_version", .type = CONF_STRING, .flags = ING | CON | RET, .fallback = "\"\"", .format = conf_format_line,
+     .doc = "recorded with each event"},
+    {.path = "sources.*.queue", .type = CONF_STRING, .flags = ING | CON | RET | CONF_NAME_OF_QUEUE, .fallback = "\"{name}\"", .format = conf_format_queue,
+     .doc = "where its events wait"},
+    {.path = "sources.*.inspection_queue", .type = CONF_STRING, .flags = ING | CON | RET | CONF_NAME_OF_QUEUE, .fallback = "\"{name}-inspection\"", .format = conf_format_queue,
+     .doc = "where malformed input goes, raw"},
+    {.path = "sources.*.dead_letter.queue", .type = CONF_STRING, .flags = CON | RET | CONF_NAME_OF_QUEUE, .fallback = "\"{name}-dlq\"", .format = conf_format_queue,
+     .doc = "where events go that finally failed"},
+    {.path = "sources.*.destination", .type = CONF_STRING, .flags = CON | RET, .format = conf_format_name,
+     .doc = "who gets its events: a name under destinations"},
+    {.path = "sources.*.retry.base_s", .type = CONF_INT, .flags = CON, .fallback = "1", .min = 1, .max = 3600,
+     .doc = "the wait after the first failure; doubles with each"},
+    {.path = "sources.*.retry.cap_s", .type = CONF_INT, .flags = CON, .fallback = "30", .min = 1, .max = 39600,
+     .doc = "the longest wait"},
+    {.path = "sources.*.retry.max_retries", .type = CONF_INT, .flags = CON, .fallback = "5", .min = 0, .max = 1000,
+     .doc = "attempts after the first; then the event is a dead letter"},
+    {.path = "sources.*.retry.visibility_s", .type = CONF_INT, .flags = CON, .fallback = "30", .min = 10, .max = 43200,
+     .doc = "how long a received event is nobody else's; extended while it is in work"},
+    {.path = "sources.*.retry.wait_s", .type = CONF_INT, .flags = CON, .fallback = "20", .min = 0, .max = 20,
+     .doc = "how long a poll waits for events"},
+    {.path = "sources.*.retry.age_limit_s", .type = CONF_INT, .flags = CON, .fallback = "1209600", .min = 60, .max = 366 * DAY,
+     .doc = "an event older than this is a dead letter (class expired)"},
+};
+
+static const struct {
+    const char *name;
+    const char *json;
+} presets[] = {
+    {"generic", "{}"},
+    {"genesys-outbound",
+     "{\"path\": \"/webhooks/genesys-outbound\", \"body\": \"json\","
+     " \"event_id\": {\"header\": \"X-Genesys-Webhook-Id\","
+     "   \"pointers\": [\"/callId\", \"/status\", \"/timestamp\"]},"
+     " \"require\": {\"/status\": [\"CALL_COMPLETED\"]}}"},
+    {"cxone-data-actions",
+     "{\"path\": \"/webhook/cxone-data-actions\", \"body\": \"json\","
+     " \"event_id\": {\"pointers\": [\"/tenant_id\", \"/event_id\"]},"
+     " \"required\": [\"/event_id\", \"/tenant_id\", \"/payload/interaction_id\"],"
+     " \"schema_version\": \"v2.1\"}"},
+};
+/* clang-format on */
+
+size_t conf_keys_count(void)
+{
+    return sizeof(keys) / sizeof(keys[0]);
+}
+
+const struct conf_key *conf_keys_at(size_t i)
+{
+    return &keys[i];
+}
+
+bool conf_keys_has_word(const char *words, const char *word)
+{
+    size_t len = strlen(word);
+    for (const char *p = words; *p; p += strcspn(p, "|"), p += *p == '|')
+        if (strcspn(p, "|") == len && strncmp(p, word, len) == 0)
+            return true;
+    return false;
+}
+
+/* The part of a key's path below an object, or NULL where the key is not below it. */
+static const char *below(const char *path, const char *pattern)
+{
+    size_t len = strlen(pattern);
+    if (len == 0)
+        return path;
+    return strncmp(path, pattern, len) == 0 && path[len] == '.' ? path + len + 1 : NULL;
+}
+
+/* The keys of an object's member stand together in the table, so a change of name is a new member.
+ */
+bool conf_keys_next(const char *pattern, size_t *i_inout, char name_out[CONF_KEYS_NAME_BYTES])
+{
+    const char *previous = NULL;
+    if (*i_inout > 0)
+        previous = below(keys[*i_inout - 1].path, pattern);
+    for (size_t i = *i_inout; i < conf_keys_count(); i++) {
+        const char *rest = below(keys[i].path, pattern);
+        if (!rest)
+            continue;
+        size_t len = strcspn(rest, ".");
+        if (previous && strcspn(previous, ".") == len && strncmp(previous, rest, len) == 0)
+            continue;
+        snprintf(name_out, CONF_KEYS_NAME_BYTES, "%.*s", (int)len, rest);
+        *i_inout = i + 1;
+        return true;
+    }
+    return false;
+}
+
+const struct conf_key *conf_keys_find(const char *path)
+{
+    for (size_t i = 0; i < conf_keys_count(); i++)
+        if (strcmp(keys[i].path, path) == 0)
+            return &keys[i];
+    return NULL;
+}
+
+const char *conf_keys_preset(const char *name)
+{
+    for (size_t i = 0; i < sizeof(presets) / sizeof(presets[0]); i++)
+        if (strcmp(presets[i].name, name) == 0)
+            return presets[i].json;
+    return NULL;
+}
