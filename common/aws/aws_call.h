@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/aws/errors.h"
 #include "common/net/http_client.h"
 
 /* One signed call to an AWS-compatible service, with retries. The layer under sqs.h (and later
@@ -23,20 +24,6 @@ struct aws_endpoint {
     const char *unix_socket; /* or NULL */
 };
 
-enum aws_class { /* what an answer means for the caller (errors.h has the table) */
-                 AWS_OK,
-                 AWS_THROTTLED, /* slow down; counted by the breaker */
-                 AWS_TRANSIENT, /* network, timeout, 5xx: may work again, may have been done */
-                 AWS_EXPIRED,   /* credentials expired: ask the keyring */
-                 AWS_SKEW,      /* clock */
-                 AWS_DENIED,
-                 AWS_MISSING, /* no such queue, bucket, key, table */
-                 AWS_INVALID, /* our request is wrong; never retried */
-                 AWS_TOO_LARGE,
-                 AWS_CONFLICT, /* a condition failed */
-                 AWS_NO_KEY,   /* no signing key was published in time */
-};
-
 struct aws_request {
     const char *method;
     const char *path;                  /* encoded, from "/" */
@@ -48,7 +35,9 @@ struct aws_request {
     int64_t timeout_ms;  /* one attempt */
     int64_t deadline_ms; /* all attempts together, from now */
     int max_attempts;    /* 1: never retried here */
-    bool long_poll;      /* goes through the client for polls */
+    bool json_answer;    /* a 2xx whose body is neither empty nor a JSON object is AWS_TRANSIENT */
+    size_t answer_cap_bytes; /* 0: 1 MiB */
+    bool long_poll;          /* goes through the client for polls */
 };
 
 struct aws_reply {
@@ -67,17 +56,20 @@ struct aws_reply {
  */
 typedef void aws_reply_cb(void *arg, const struct aws_reply *reply);
 
-/* material is borrowed and outlives the client. */
+/* material is borrowed and outlives the client. The client must not be freed from inside a
+ * callback. */
 struct aws_client *aws_client_new(struct event_base *base, const struct material *material);
 void aws_client_free(struct aws_client *client);
+
+/* Where arg (with the body, perhaps) belongs to the call: release is called exactly once, after the
+ * callback, by aws_cancel or by aws_client_free. NULL: arg is the caller's. */
+typedef void aws_release_cb(void *arg);
 
 /* request is copied but for its body. Waits for a signing key (until deadline_ms) where none is
  * there yet. The id (never 0) is good for aws_cancel until the callback has run. */
 uint64_t aws_call(struct aws_client *client, const struct aws_endpoint *endpoint,
-                  const struct aws_request *request, aws_reply_cb *done, void *arg);
+                  const struct aws_request *request, aws_reply_cb *done, aws_release_cb *release,
+                  void *arg);
 void aws_cancel(struct aws_client *client, uint64_t id);
-
-/* The word for a class: "throttled", "denied", … */
-const char *aws_class_word(enum aws_class class);
 
 #endif

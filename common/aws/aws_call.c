@@ -1,0 +1,373 @@
+/* A call goes through attempts: wait for a signing key, sign, send, judge the answer, and wait
+ * again where another attempt may help. One timer per call serves both waits. */
+#include "common/aws/aws_call.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <event2/util.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "common/aws/material.h"
+#include "common/base/clock.h"
+#include "common/base/xalloc.h"
+
+#define KEY_POLL_MS 50
+#define ANSWER_CAP_BYTES 1048576
+#define OWN_HEADERS_MAX 5 /* host, x-amz-date, content hash, token, authorization */
+
+struct call {
+    TAILQ_ENTRY(call) link;
+    struct aws_client *client; /* borrowed: owns us */
+    uint64_t id;
+    struct aws_endpoint endpoint;
+    struct aws_request request; /* its strings and headers are owned, its body is borrowed */
+    char *url;                  /* own: with path and query */
+    char *host;                 /* own: as it goes on the wire */
+    char body_hash[SIGV4_HEX_BYTES];
+    int64_t deadline_mono_ms;
+    int attempts;
+    uint64_t http_id;    /* 0: nothing is under way */
+    struct event *timer; /* own */
+    aws_reply_cb *done;
+    aws_release_cb *release;
+    void *arg;
+};
+
+struct aws_client {
+    struct event_base *base;         /* borrowed: the process's */
+    const struct material *material; /* borrowed: the worker's, outlives us */
+    struct http_client *others;      /* own */
+    struct http_client *polls;       /* own: a send never queues behind parked polls */
+    TAILQ_HEAD(, call) calls;
+    uint64_t last_id;
+};
+
+/* ---- the end ---- */
+
+static void free_request(struct aws_request *r)
+{
+    for (size_t i = 0; i < r->header_count; i++) {
+        free((char *)r->headers[i].name);
+        free((char *)r->headers[i].value);
+    }
+    free((struct http_header *)r->headers);
+    free((char *)r->method);
+    free((char *)r->path);
+    free((char *)r->query);
+}
+
+static struct http_client *transport(const struct call *call)
+{
+    return call->request.long_poll ? call->client->polls : call->client->others;
+}
+
+static void call_free(struct call *call)
+{
+    if (call->http_id)
+        http_client_cancel(transport(call), call->http_id);
+    TAILQ_REMOVE(&call->client->calls, call, link);
+    event_free(call->timer);
+    free_request(&call->request);
+    free(call->url);
+    free(call->host);
+    if (call->release)
+        call->release(call->arg);
+    free(call);
+}
+
+/* Runs the callback. The id is void before it, so cancelling the call from inside does nothing. */
+static void finish(struct call *call, struct aws_reply *reply)
+{
+    reply->attempts = call->attempts;
+    call->id = 0;
+    call->done(call->arg, reply);
+    call_free(call);
+}
+
+static void finish_without_answer(struct call *call, enum aws_class class, const char *code,
+                                  const char *message)
+{
+    struct aws_reply reply = {.class = class, .code = code, .message = message, .body = ""};
+    finish(call, &reply);
+}
+
+/* ---- judging an answer ---- */
+
+static const char *outcome_code(enum http_outcome outcome)
+{
+    static const char *const CODES[] = {
+        [HTTP_ANSWERED] = "",
+        [HTTP_TIMEOUT] = "Timeout",
+        [HTTP_UNREACHABLE] = "Unreachable",
+        [HTTP_BROKEN] = "ConnectionBroken",
+        [HTTP_TOO_LARGE] = "AnswerTooLarge",
+    };
+    return CODES[outcome];
+}
+
+/* NUL is let through in strings: a message that holds one must not make the whole answer
+ * unreadable; its MD5 tells. */
+static json_t *parse_object(const struct http_answer *answer)
+{
+    const char *p = answer->body;
+    while (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n')
+        p++;
+    return *p == '{' ? json_loadb(answer->body, answer->body_len, JSON_ALLOW_NUL, NULL) : NULL;
+}
+
+static void judge(const struct call *call, const struct http_answer *answer,
+                  struct aws_error *error, struct aws_reply *reply)
+{
+    reply->class = AWS_OK;
+    if (answer->outcome != HTTP_ANSWERED) {
+        reply->class = answer->outcome == HTTP_TOO_LARGE ? AWS_TOO_LARGE : AWS_TRANSIENT;
+        reply->code = outcome_code(answer->outcome);
+        reply->message = answer->error;
+    } else if (answer->status < 200 || answer->status > 299) {
+        aws_error_read(reply->json, http_answer_header(answer, "x-amzn-query-error"),
+                       answer->status, error);
+        reply->class = aws_error_class(error, answer->status);
+        reply->code = error->code;
+        reply->message = error->message;
+    } else if (call->request.json_answer && answer->body_len && !reply->json) {
+        reply->class = AWS_TRANSIENT;
+        reply->code = "UnreadableAnswer";
+        reply->message = "the answer is not a JSON object";
+    }
+}
+
+static int64_t retry_hint_ms(const struct http_answer *answer)
+{
+    const char *text = http_answer_header(answer, "x-amz-retry-after");
+    long hint = text ? strtol(text, NULL, 10) : 0;
+    return hint > 0 ? hint : 0;
+}
+
+static double random01(void)
+{
+    uint32_t bits;
+    evutil_secure_rng_get_bytes(&bits, sizeof(bits));
+    return bits / 4294967295.0;
+}
+
+static void wait_ms(struct call *call, int64_t ms)
+{
+    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+    evtimer_add(call->timer, &tv);
+}
+
+/* Whether the call goes on: then its timer is set. */
+static bool retries(struct call *call, const struct http_answer *answer, enum aws_class class)
+{
+    if (!aws_worth_retry(class) || call->attempts >= call->request.max_attempts)
+        return false;
+    int64_t delay_ms = aws_retry_delay_ms(class, call->attempts, random01(), retry_hint_ms(answer));
+    if (clock_mono_ms() + delay_ms >= call->deadline_mono_ms)
+        return false;
+    wait_ms(call, delay_ms);
+    return true;
+}
+
+static void on_answer(void *arg, const struct http_answer *answer)
+{
+    struct call *call = arg;
+    call->http_id = 0;
+    struct aws_error error;
+    json_t *json = answer->outcome == HTTP_ANSWERED ? parse_object(answer) : NULL;
+    struct aws_reply reply = {
+        .status = answer->status,
+        .code = "",
+        .message = "",
+        .body = answer->body,
+        .body_len = answer->body_len,
+        .json = json,
+        .http = answer,
+    };
+    judge(call, answer, &error, &reply);
+    if (!retries(call, answer, reply.class))
+        finish(call, &reply);
+    json_decref(json);
+}
+
+/* ---- an attempt ---- */
+
+/* headers starts with everything to sign; the authorization is added behind (malloc, returned). */
+static char *sign(const struct call *call, const struct sigv4_key *key, const char *amz_date,
+                  struct http_header *headers, size_t *count)
+{
+    struct sigv4_header *to_sign = xcalloc(*count, sizeof(*to_sign));
+    for (size_t i = 0; i < *count; i++)
+        to_sign[i] = (struct sigv4_header){headers[i].name, headers[i].value};
+    char *url_path = strchr(strstr(call->url, "://") + 3, '/');
+    char *path = xasprintf("%.*s", (int)strcspn(url_path, "?"), url_path);
+    struct sigv4_request request = {
+        .method = call->request.method,
+        .path = path,
+        .query = call->request.query,
+        .headers = to_sign,
+        .header_count = *count,
+        .payload_hash = call->body_hash,
+    };
+    char *authorization = sigv4_authorization(&request, key, amz_date);
+    headers[(*count)++] = (struct http_header){"Authorization", authorization};
+    free(path);
+    free(to_sign);
+    return authorization;
+}
+
+static void send_signed(struct call *call, const struct sigv4_key *key, const char *amz_date,
+                        int64_t timeout_ms)
+{
+    const struct aws_request *r = &call->request;
+    struct http_header *headers = xcalloc(r->header_count + OWN_HEADERS_MAX, sizeof(*headers));
+    size_t count = 0;
+    headers[count++] = (struct http_header){"Host", call->host};
+    headers[count++] = (struct http_header){"X-Amz-Date", amz_date};
+    if (!strcmp(call->endpoint.service, "s3"))
+        headers[count++] = (struct http_header){"x-amz-content-sha256", call->body_hash};
+    if (key->session_token)
+        headers[count++] = (struct http_header){"X-Amz-Security-Token", key->session_token};
+    for (size_t i = 0; i < r->header_count; i++)
+        headers[count++] = r->headers[i];
+    char *authorization = sign(call, key, amz_date, headers, &count);
+    struct http_call http = {
+        .method = r->method,
+        .url = call->url,
+        .unix_socket = call->endpoint.unix_socket,
+        .headers = headers,
+        .header_count = count,
+        .body = r->body,
+        .body_len = r->body_len,
+        .timeout_ms = timeout_ms,
+        .response_cap_bytes = r->answer_cap_bytes ? r->answer_cap_bytes : ANSWER_CAP_BYTES,
+    };
+    call->attempts++;
+    call->http_id = http_client_send(transport(call), &http, on_answer, call);
+    free(authorization);
+    free(headers);
+}
+
+/* Sends, or waits for a key. Never runs the callback before the deadline has passed. */
+static void attempt(struct call *call)
+{
+    int64_t left_ms = call->deadline_mono_ms - clock_mono_ms();
+    char amz_date[CLOCK_TEXT_BYTES], date[9];
+    clock_amz_date(clock_wall_ms(), amz_date);
+    memcpy(date, amz_date, 8);
+    date[8] = '\0';
+    const struct aws_endpoint *e = &call->endpoint;
+    const struct sigv4_key *key =
+        material_signing_key(call->client->material, e->identity, e->region, e->service, date);
+    if (!key || left_ms <= 0)
+        wait_ms(call, left_ms <= 0 ? 0 : left_ms < KEY_POLL_MS ? left_ms : KEY_POLL_MS);
+    else
+        send_signed(call, key, amz_date,
+                    left_ms < call->request.timeout_ms ? left_ms : call->request.timeout_ms);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct call *call = arg;
+    if (clock_mono_ms() < call->deadline_mono_ms)
+        attempt(call);
+    else if (call->attempts)
+        finish_without_answer(call, AWS_TRANSIENT, "Timeout", "the deadline passed");
+    else
+        finish_without_answer(call, AWS_NO_KEY, "NoSigningKey",
+                              "the keyring has published no signing key yet");
+}
+
+/* ---- starting ---- */
+
+static struct aws_request copy_request(const struct aws_request *from)
+{
+    struct aws_request to = *from;
+    struct http_header *headers = xcalloc(from->header_count + 1, sizeof(*headers));
+    for (size_t i = 0; i < from->header_count; i++) {
+        headers[i].name = xstrdup(from->headers[i].name);
+        headers[i].value = xstrdup(from->headers[i].value);
+    }
+    to.headers = headers;
+    to.method = xstrdup(from->method);
+    to.path = xstrdup(from->path);
+    to.query = xstrdup(from->query);
+    return to;
+}
+
+/* The authority of a URL without the scheme's default port (malloc). */
+static char *host_of(const char *url)
+{
+    const char *authority = strstr(url, "://");
+    assert(authority);
+    authority += 3;
+    size_t len = strcspn(authority, "/?");
+    const char *port = !strncmp(url, "https:", 6) ? ":443" : ":80";
+    size_t port_len = strlen(port);
+    if (len > port_len && !memcmp(authority + len - port_len, port, port_len))
+        len -= port_len;
+    return xasprintf("%.*s", (int)len, authority);
+}
+
+uint64_t aws_call(struct aws_client *client, const struct aws_endpoint *endpoint,
+                  const struct aws_request *request, aws_reply_cb *done, aws_release_cb *release,
+                  void *arg)
+{
+    assert(request->path[0] == '/' && request->timeout_ms > 0 && request->deadline_ms > 0 &&
+           request->max_attempts > 0);
+    struct call *call = xcalloc(1, sizeof(*call));
+    call->client = client;
+    call->id = ++client->last_id;
+    call->endpoint = *endpoint;
+    call->request = copy_request(request);
+    call->url = xasprintf("%s%s%s%s", endpoint->url, request->path, *request->query ? "?" : "",
+                          request->query);
+    call->host = host_of(endpoint->url);
+    sigv4_sha256_hex(request->body, request->body_len, call->body_hash);
+    call->deadline_mono_ms = clock_mono_ms() + request->deadline_ms;
+    call->done = done;
+    call->release = release;
+    call->arg = arg;
+    call->timer = evtimer_new(client->base, on_timer, call);
+    assert(call->timer);
+    TAILQ_INSERT_TAIL(&client->calls, call, link);
+    attempt(call);
+    return call->id;
+}
+
+void aws_cancel(struct aws_client *client, uint64_t id)
+{
+    struct call *call;
+    TAILQ_FOREACH(call, &client->calls, link)
+    {
+        if (id && call->id == id) {
+            call_free(call);
+            return;
+        }
+    }
+}
+
+struct aws_client *aws_client_new(struct event_base *base, const struct material *material)
+{
+    struct aws_client *client = xcalloc(1, sizeof(*client));
+    client->base = base;
+    client->material = material;
+    client->others = http_client_new(base, 0);
+    client->polls = http_client_new(base, 0);
+    TAILQ_INIT(&client->calls);
+    return client;
+}
+
+void aws_client_free(struct aws_client *client)
+{
+    if (!client)
+        return;
+    while (!TAILQ_EMPTY(&client->calls))
+        call_free(TAILQ_FIRST(&client->calls));
+    http_client_free(client->others);
+    http_client_free(client->polls);
+    free(client);
+}
