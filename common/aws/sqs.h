@@ -93,7 +93,8 @@ uint64_t sqs_get_queue_attributes(struct aws_client *c, const struct aws_endpoin
                                   const char *queue_url, const struct sqs_options *o,
                                   aws_reply_cb *done, void *arg);
 
-/* Pure helpers. */
+/* Pure helpers. The MD5s are "" where this machine has no MD5 (FIPS) or a Binary value is no
+ * base64: then there is nothing to compare. */
 size_t
 sqs_message_bytes(const struct sqs_outgoing *m); /* as SQS counts: body + names + types + values */
 bool sqs_body_allowed(const void *body, size_t len); /* not empty, and only characters SQS takes */

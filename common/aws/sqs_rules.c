@@ -1,0 +1,137 @@
+/* What SQS allows, counts and hashes: pure functions of sqs.h. */
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/aws/sqs.h"
+#include "common/base/buf.h"
+#include "common/base/xalloc.h"
+
+size_t sqs_message_bytes(const struct sqs_outgoing *m)
+{
+    size_t bytes = m->body_len;
+    for (size_t i = 0; i < m->attribute_count; i++) {
+        const struct sqs_attribute *a = &m->attributes[i];
+        bytes += strlen(a->name) + strlen(a->type) + strlen(a->value);
+    }
+    return bytes;
+}
+
+/* The length of the UTF-8 sequence at p (of left bytes) and its code point; 0 where it is none. */
+static size_t read_utf8(const unsigned char *p, size_t left, uint32_t *point_out)
+{
+    static const uint32_t LEAST[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t len = p[0] < 0x80       ? 1
+                 : p[0] >> 5 == 6  ? 2
+                 : p[0] >> 4 == 14 ? 3
+                 : p[0] >> 3 == 30 ? 4
+                                   : 0;
+    if (!len || len > left)
+        return 0;
+    uint32_t point = len == 1 ? p[0] : p[0] & (0x7fu >> len);
+    for (size_t i = 1; i < len; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+        point = point << 6 | (p[i] & 0x3f);
+    }
+    *point_out = point;
+    return point < LEAST[len] ? 0 : len;
+}
+
+static bool allowed_point(uint32_t point)
+{
+    if (point < 0x20)
+        return point == '\t' || point == '\n' || point == '\r';
+    return point <= 0xd7ff || (point >= 0xe000 && point <= 0xfffd) ||
+           (point >= 0x10000 && point <= 0x10ffff);
+}
+
+bool sqs_body_allowed(const void *body, size_t len)
+{
+    const unsigned char *p = body;
+    if (!len)
+        return false;
+    while (len) {
+        uint32_t point;
+        size_t used = read_utf8(p, len, &point);
+        if (!used || !allowed_point(point))
+            return false;
+        p += used;
+        len -= used;
+    }
+    return true;
+}
+
+void sqs_md5_hex(const void *data, size_t len, char out[33])
+{
+    static const char DIGITS[] = "0123456789abcdef";
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    out[0] = '\0';
+    if (EVP_Digest(len ? data : "", len, digest, NULL, EVP_md5(), NULL) != 1)
+        return;
+    for (size_t i = 0; i < 16; i++) {
+        out[2 * i] = DIGITS[digest[i] >> 4];
+        out[2 * i + 1] = DIGITS[digest[i] & 15];
+    }
+    out[32] = '\0';
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    const struct sqs_attribute *const *left = a, *const *right = b;
+    return strcmp((*left)->name, (*right)->name);
+}
+
+static void append_sized(struct buf *out, const void *data, size_t len)
+{
+    unsigned char size[4] = {(unsigned char)(len >> 24), (unsigned char)(len >> 16),
+                             (unsigned char)(len >> 8), (unsigned char)len};
+    buf_append(out, size, sizeof(size));
+    buf_append(out, data, len);
+}
+
+/* The decoded bytes of a base64 text, sized; false where it is none. */
+static bool append_decoded(struct buf *out, const char *text)
+{
+    size_t len = strlen(text), padding = 0;
+    if (len % 4 || len > INT32_MAX)
+        return false;
+    while (padding < 2 && padding < len && text[len - 1 - padding] == '=')
+        padding++;
+    unsigned char *bytes = xmalloc(len / 4 * 3 + 1);
+    int decoded = EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)len);
+    bool ok = decoded >= 0 && (size_t)decoded == len / 4 * 3;
+    if (ok)
+        append_sized(out, bytes, (size_t)decoded - padding);
+    free(bytes);
+    return ok;
+}
+
+static bool append_attribute(struct buf *out, const struct sqs_attribute *a)
+{
+    bool binary = !strncmp(a->type, "Binary", 6);
+    append_sized(out, a->name, strlen(a->name));
+    append_sized(out, a->type, strlen(a->type));
+    buf_append(out, binary ? "\2" : "\1", 1);
+    if (binary)
+        return append_decoded(out, a->value);
+    append_sized(out, a->value, strlen(a->value));
+    return true;
+}
+
+void sqs_attributes_md5_hex(const struct sqs_attribute *attributes, size_t count, char out[33])
+{
+    const struct sqs_attribute **sorted = xcalloc(count + 1, sizeof(*sorted));
+    struct buf text = {0};
+    bool ok = true;
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = &attributes[i];
+    qsort(sorted, count, sizeof(*sorted), compare_names);
+    for (size_t i = 0; i < count && ok; i++)
+        ok = append_attribute(&text, sorted[i]);
+    out[0] = '\0';
+    if (ok)
+        sqs_md5_hex(text.data, text.len, out);
+    buf_free(&text);
+    free(sorted);
+}
