@@ -102,7 +102,7 @@ static void add_unlisted_queues(json_t *conf)
     }
 }
 
-json_t *conf_load(const char *path, const char *base_dir, struct conf_errors *errors)
+json_t *conf_inspect(const char *path, const char *base_dir, struct conf_errors *errors)
 {
     *errors = (struct conf_errors){0};
     json_t *written = parse_file(path, errors);
@@ -118,16 +118,21 @@ json_t *conf_load(const char *path, const char *base_dir, struct conf_errors *er
     conf = conf_fill(written, base, errors);
     set_programs(conf, base);
     conf_check(conf, errors);
-    if (errors->count) {
-        json_decref(conf);
-        conf = NULL;
-        goto out;
-    }
     set_run_dir(conf);
     add_unlisted_queues(conf);
 out:
     free(base);
     json_decref(written);
+    return conf;
+}
+
+json_t *conf_load(const char *path, const char *base_dir, struct conf_errors *errors)
+{
+    json_t *conf = conf_inspect(path, base_dir, errors);
+    if (errors->count) {
+        json_decref(conf);
+        conf = NULL;
+    }
     return conf;
 }
 

@@ -33,6 +33,15 @@ struct conf_errors {
 /* The normalised configuration (new reference), or NULL with at least one error. Relative paths in
  * the file are taken from base_dir (NULL: the directory that the file is in). */
 json_t *conf_load(const char *path, const char *base_dir, struct conf_errors *errors);
+
+/* For a tool that needs only a part of the file, where a fault elsewhere (a variable that only the
+ * service's environment has) must not be in the way: as conf_load, but with errors the
+ * configuration is returned all the same, stand-ins at the faulty places. NULL only where the file
+ * does not parse. The caller asks conf_errors_concern for the parts it uses. */
+json_t *conf_inspect(const char *path, const char *base_dir, struct conf_errors *errors);
+
+/* Whether there is an error at this path, above it or below it. */
+bool conf_errors_concern(const struct conf_errors *errors, const char *path);
 void conf_errors_free(struct conf_errors *errors);
 
 /* What a role may see of a normalised configuration (new reference): its slice, by the roles flag

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
@@ -46,4 +47,19 @@ void conf_errors_free(struct conf_errors *errors)
     free_list(errors->list, errors->count);
     free_list(errors->warnings, errors->warning_count);
     *errors = (struct conf_errors){0};
+}
+
+bool conf_errors_concern(const struct conf_errors *errors, const char *path)
+{
+    size_t len = strlen(path);
+    for (size_t i = 0; i < errors->count; i++) {
+        const char *at = errors->list[i].path;
+        size_t at_len = strlen(at);
+        size_t shorter = len < at_len ? len : at_len;
+        const char *longer = len < at_len ? at : path;
+        if (strncmp(at, path, shorter) == 0 &&
+            (shorter == 0 || !longer[shorter] || strchr(".[", longer[shorter])))
+            return true;
+    }
+    return false;
 }
