@@ -1,0 +1,170 @@
+/* sluiced: reads the configuration, takes the locks, then supervises until it is told to stop. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/base/fdio.h"
+#include "common/base/log.h"
+#include "common/base/xalloc.h"
+#include "common/conf/conf.h"
+#include "supervisor/locks.h"
+#include "supervisor/supervisor.h"
+
+struct options {
+    const char *config; /* borrow: argv */
+    bool only_check;
+};
+
+static const char usage_text[] = "usage: sluiced -c FILE [-t]\n"
+                                 "  -c FILE  the configuration\n"
+                                 "  -t       check it, print every error, start nothing\n"
+                                 "  -V       print the version\n";
+
+/* 0 to go on, else exits. */
+static void parse_options(int argc, char **argv, struct options *out)
+{
+    int letter;
+    while ((letter = getopt(argc, argv, "c:tVh")) != -1) {
+        switch (letter) {
+        case 'c':
+            out->config = optarg;
+            break;
+        case 't':
+            out->only_check = true;
+            break;
+        case 'V':
+            puts("sluiced " SLUICE_VERSION);
+            exit(EX_OK);
+        case 'h':
+            fputs(usage_text, stdout);
+            exit(EX_OK);
+        default:
+            fputs(usage_text, stderr);
+            exit(EX_USAGE);
+        }
+    }
+    if (out->config == NULL || optind != argc) {
+        fputs(usage_text, stderr);
+        exit(EX_USAGE);
+    }
+}
+
+/* A descriptor that is 0, 1 or 2 by chance would be written into by any stray message. */
+static void open_standard_fds(void)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            _exit(EX_OSERR);
+    }
+}
+
+static void print_problems(const char *file, const char *kind, const struct conf_error *list,
+                           size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        fprintf(stderr, "%s: %s%s%s%s\n", file, kind, list[i].path,
+                list[i].path[0] != '\0' ? ": " : "", list[i].message);
+}
+
+static json_t *load(const char *file)
+{
+    struct conf_errors errors = {0};
+    json_t *conf = conf_load(file, NULL, &errors);
+    print_problems(file, "warning: ", errors.warnings, errors.warning_count);
+    print_problems(file, "", errors.list, errors.count);
+    conf_errors_free(&errors);
+    return conf;
+}
+
+/* Workers inherit the limits. No cores: bodies and keys are in memory. */
+static void set_limits(const json_t *conf)
+{
+    struct rlimit limit;
+    rlim_t needed = (rlim_t)(2 * (conf_int(conf, "ingest.max_connections") +
+                                  conf_int(conf, "retry.max_connections"))) +
+                    1024;
+    if (getrlimit(RLIMIT_CORE, &limit) == 0) {
+        limit.rlim_cur = 0;
+        setrlimit(RLIMIT_CORE, &limit);
+    }
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
+        return;
+    if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < needed)
+        log_warn("the limit of open files is %llu, but the configured connections need %llu; raise "
+                 "it (ulimit -n) or lower max_connections",
+                 (unsigned long long)limit.rlim_max, (unsigned long long)needed);
+    limit.rlim_cur =
+        limit.rlim_max == RLIM_INFINITY || limit.rlim_max > needed ? needed : limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int make_state_dir(const json_t *conf)
+{
+    const char *dir = conf_str(conf, "state_dir");
+    if (fdio_make_dirs(dir, 0750) == 0)
+        return 0;
+    log_error("state_dir %s cannot be made: %s", dir, strerror(errno));
+    return -1;
+}
+
+/* conf is taken over. */
+static int supervise(const char *config_path, json_t *conf)
+{
+    int status = EX_OSERR;
+    /* A store that has lost its supervisor leaves at its drain deadline at the latest. */
+    int64_t wait_ms = conf_int(conf, "drain_s") * 1000 + 3000;
+    int lock_fd = -1, store_lock_fd = -1;
+    if (make_state_dir(conf) != 0 ||
+        (lock_fd = locks_supervisor(conf_str(conf, "run_dir"), &status)) < 0 ||
+        (store_lock_fd = locks_store(conf_str(conf, "state_dir"), wait_ms, &status)) < 0) {
+        json_decref(conf);
+        return status;
+    }
+    struct supervisor *s = supervisor_new(config_path, conf, store_lock_fd, &status);
+    if (s != NULL)
+        status = supervisor_run(s);
+    supervisor_free(s);
+    close(store_lock_fd);
+    close(lock_fd);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {0};
+    umask(027);
+    open_standard_fds();
+    signal(SIGPIPE, SIG_IGN);
+    parse_options(argc, argv, &options);
+    char *path = realpath(options.config, NULL);
+    if (path == NULL) {
+        fprintf(stderr, "sluiced: configuration %s: %s\n", options.config, strerror(errno));
+        return EX_CONFIG;
+    }
+    json_t *conf = load(path);
+    int status = EX_CONFIG;
+    if (conf != NULL && options.only_check) {
+        printf("%s: the configuration is good\n", path);
+        json_decref(conf);
+        status = EX_OK;
+    } else if (conf != NULL) {
+        log_name("sluiced", -1);
+        supervisor_apply_log(conf);
+        set_limits(conf);
+        if (geteuid() == 0 && conf_str(conf, "user")[0] == '\0')
+            log_warn("running as root, and staying root: no \"user\" is configured");
+        status = supervise(path, conf);
+    }
+    free(path);
+    return status;
+}

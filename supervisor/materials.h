@@ -1,0 +1,28 @@
+#ifndef SUPERVISOR_MATERIALS_H
+#define SUPERVISOR_MATERIALS_H
+
+#include <jansson.h>
+
+/* The keyring's `material` messages, kept for workers that start later. They are opaque here but
+ * for the five members that name an item (kind, identity, region, service, date); the newest
+ * message of an item replaces the one before. */
+struct materials;
+
+/* Bounds on what a keyring that lost its mind can make us keep. */
+#define MATERIALS_MAX_ITEMS 512
+#define MATERIALS_DATES 3 /* the newest dates kept for each of the other four */
+
+struct materials *materials_new(void);
+void materials_free(struct materials *m); /* wipes */
+
+/* Keeps the message (a reference to it). 0; -1 with a reason where it is not well formed or there
+ * is no room. */
+int materials_put(struct materials *m, json_t *msg, const char **why_out)
+    __attribute__((warn_unused_result));
+
+/* Every item once, the oldest first. */
+void materials_each(const struct materials *m, void (*each)(void *arg, json_t *msg), void *arg);
+
+size_t materials_count(const struct materials *m);
+
+#endif

@@ -1,0 +1,509 @@
+#include "supervisor/supervisor.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/fdio.h"
+#include "common/base/log.h"
+#include "common/base/xalloc.h"
+#include "common/conf/conf.h"
+#include "common/ipc/message.h"
+#include "supervisor/control.h"
+#include "supervisor/materials.h"
+#include "supervisor/reload.h"
+
+/* A tick later than this was our own delay (or the machine's), not the workers' silence. */
+enum { TICK_MS = 1000, TICK_LATE_MS = 1500 };
+
+/* What the store and the keyring get at the least, however much the others have used up. */
+enum { STOP_LAST_MS = 2000 };
+
+void supervisor_changed(struct supervisor *s)
+{
+    event_active(s->reconcile, EV_TIMEOUT, 1);
+}
+
+struct process *supervisor_find(const struct supervisor *s, const struct plan *plan, int number)
+{
+    struct process *p;
+    TAILQ_FOREACH(p, &s->processes, link)
+    {
+        if (p->plan == plan && p->number == number)
+            return p;
+    }
+    return NULL;
+}
+
+bool supervisor_is_up(const struct supervisor *s)
+{
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        for (int i = 0; i < s->plans[role]->workers; i++) {
+            const struct process *p = supervisor_find(s, s->plans[role], i);
+            if (p == NULL || p->slot.state != SLOT_UP)
+                return false;
+        }
+    }
+    return true;
+}
+
+void supervisor_apply_log(const json_t *conf)
+{
+    enum log_level level = LOG_LEVEL_INFO;
+    const char *file = conf_str(conf, "log.file");
+    if (log_level_parse(conf_str(conf, "log.level"), &level) != 0)
+        log_warn("log.level \"%s\" is unknown: using info", conf_str(conf, "log.level"));
+    log_setup(level, strcmp(conf_str(conf, "log.format"), "json") == 0);
+    if (file[0] != '\0' && log_open(file) != 0)
+        log_error("log file %s cannot be opened: %s; logging goes on where it went", file,
+                  strerror(errno));
+}
+
+/* ---- what the workers tell ---- */
+
+static void on_changed(void *arg)
+{
+    supervisor_changed(arg);
+}
+
+static void send_material(void *arg, json_t *msg)
+{
+    process_send(arg, json_incref(msg));
+}
+
+static void on_started(void *arg, struct process *p)
+{
+    struct supervisor *s = arg;
+    if (p->plan->role != ROLE_KEYRING)
+        materials_each(s->materials, send_material, p);
+}
+
+static void take_material(struct supervisor *s, const struct process *from, const json_t *msg)
+{
+    const char *why = "only the keyring may send it";
+    json_t *kept = (json_t *)(uintptr_t)msg; /* messages are never changed once parsed */
+    if (from->plan->role != ROLE_KEYRING || materials_put(s->materials, kept, &why) != 0) {
+        log_warn("%s sent material that is not taken: %s", from->name, why);
+        return;
+    }
+    struct process *p;
+    TAILQ_FOREACH(p, &s->processes, link)
+    {
+        if (p->plan->role != ROLE_KEYRING)
+            process_send(p, json_incref(kept));
+    }
+}
+
+static void on_message(void *arg, struct process *from, const json_t *msg)
+{
+    const char *kind = message_kind(msg);
+    if (strcmp(kind, "material") == 0)
+        take_material(arg, from, msg);
+    else if (strcmp(kind, "pong") != 0)
+        log_debug("%s sent a message of an unknown kind: ignored", from->name);
+}
+
+/* ---- reconcile ---- */
+
+static bool name_is_taken(const struct supervisor *s, const char *name)
+{
+    const struct process *p;
+    TAILQ_FOREACH(p, &s->processes, link)
+    {
+        if (!p->is_displaced && strcmp(p->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Fills every place of a plan: all of a current plan, and the first of one that a reload tries,
+ * whose others are held. */
+static void fill(struct supervisor *s, struct plan *plan, bool is_current)
+{
+    for (int i = 0; i < plan->workers; i++) {
+        struct process *p = supervisor_find(s, plan, i);
+        if (p == NULL) {
+            char *name = role_worker_name(plan->role, i);
+            p = process_new(&s->host, plan, i, name_is_taken(s, name));
+            TAILQ_INSERT_TAIL(&s->processes, p, link);
+            free(name);
+        }
+        if (p->slot.state != SLOT_DOWN && p->slot.state != SLOT_HELD)
+            continue;
+        if (is_current || i == 0)
+            process_start(p);
+        else if (p->slot.state == SLOT_DOWN)
+            process_hold(p);
+    }
+}
+
+static int64_t drain_ms(const struct supervisor *s)
+{
+    return conf_int(s->conf, "drain_s") * 1000;
+}
+
+/* A process of an older plan goes when the one that follows it is up, or has failed (then it is an
+ * ordinary crash, and waiting would keep the old configuration alive), or when none follows. */
+static void retire(struct supervisor *s, struct process *p)
+{
+    const struct plan *current = s->plans[p->plan->role];
+    struct process *next = NULL;
+    if (p->number < current->workers && !p->plan->dropped)
+        next = supervisor_find(s, current, p->number);
+    process_retire(p);
+    if (next != NULL && next->slot.state != SLOT_UP && !next->slot.has_failed)
+        return;
+    process_stop(p, drain_ms(s));
+}
+
+/* The name of a health socket goes to a committed worker as soon as it is up. */
+static void claim_place(struct supervisor *s, struct process *p)
+{
+    struct process *other;
+    if (!p->is_beside || p->slot.state != SLOT_UP || p->plan != s->plans[p->plan->role])
+        return;
+    TAILQ_FOREACH(other, &s->processes, link)
+    {
+        if (other != p && !other->is_displaced && strcmp(other->name, p->name) == 0)
+            break;
+    }
+    process_take_place(p, other);
+}
+
+static bool is_wanted(const struct supervisor *s, const struct process *p)
+{
+    const struct plan *plan = p->plan;
+    return p->number < plan->workers &&
+           (plan == s->plans[plan->role] || plan == reload_tried_plan(s->reload, plan->role));
+}
+
+static void reconcile_running(struct supervisor *s)
+{
+    struct process *p;
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        struct plan *tried = reload_tried_plan(s->reload, (enum role)role);
+        fill(s, s->plans[role], true);
+        if (tried != NULL)
+            fill(s, tried, false);
+    }
+    TAILQ_FOREACH(p, &s->processes, link)
+    {
+        claim_place(s, p);
+        if (!is_wanted(s, p))
+            retire(s, p);
+    }
+}
+
+static bool stop_phase(struct supervisor *s, int phase)
+{
+    int64_t left_ms = s->stop_deadline_ms - clock_mono_ms();
+    int64_t time_ms = phase < 2 ? left_ms - STOP_LAST_MS : left_ms;
+    if (time_ms < STOP_LAST_MS / 2)
+        time_ms = STOP_LAST_MS / 2;
+    bool is_over = true;
+    struct process *p;
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        if (role_stop_phase((enum role)role) == phase && role != ROLE_STORE)
+            plan_close_listeners(s->plans[role]);
+    }
+    TAILQ_FOREACH(p, &s->processes, link)
+    {
+        if (role_stop_phase(p->plan->role) != phase)
+            continue;
+        process_stop(p, time_ms);
+        is_over = is_over && p->slot.state == SLOT_DOWN;
+    }
+    return is_over;
+}
+
+static void reconcile_stopping(struct supervisor *s)
+{
+    int phase = 0;
+    while (phase < ROLE_STOP_PHASES && stop_phase(s, phase))
+        phase++;
+    if (phase == ROLE_STOP_PHASES)
+        event_base_loopbreak(s->base);
+}
+
+static void sweep(struct supervisor *s)
+{
+    struct process *p = TAILQ_FIRST(&s->processes), *next;
+    for (; p != NULL; p = next) {
+        next = TAILQ_NEXT(p, link);
+        if (p->slot.state != SLOT_DOWN || !p->slot.retired)
+            continue;
+        TAILQ_REMOVE(&s->processes, p, link);
+        process_free(p);
+    }
+}
+
+static void announce(struct supervisor *s)
+{
+    if (s->was_ready || s->is_stopping || !supervisor_is_up(s))
+        return;
+    s->was_ready = true;
+    struct buf urls = {0};
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        for (size_t i = 0; i < s->plans[role]->listener_count; i++) {
+            const char *address = listener_address(s->plans[role]->listeners[i]);
+            if (strncmp(address, "unix:", 5) != 0)
+                buf_printf(&urls, " %s=http://%s", role_name((enum role)role), address);
+        }
+    }
+    log_info("ready%s generation=%d ms=%lld", urls.len > 0 ? urls.data : "", s->generation,
+             (long long)(clock_mono_ms() - s->started_ms));
+    buf_free(&urls);
+}
+
+static void on_reconcile(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct supervisor *s = arg;
+    if (s->is_stopping)
+        reconcile_stopping(s);
+    else
+        reconcile_running(s);
+    sweep(s);
+    reload_progress(s->reload);
+    announce(s);
+}
+
+/* ---- signals and time ---- */
+
+static void reap(struct supervisor *s)
+{
+    struct process *p;
+    TAILQ_FOREACH(p, &s->processes, link)
+    process_reap(p);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct supervisor *s = arg;
+    int64_t now_ms = clock_mono_ms();
+    bool on_time = now_ms - s->last_tick_ms <= TICK_LATE_MS;
+    s->last_tick_ms = now_ms;
+    struct process *p;
+    TAILQ_FOREACH(p, &s->processes, link)
+    process_tick(p, on_time);
+}
+
+static void stop_now(struct supervisor *s)
+{
+    struct process *p;
+    log_warn("stopping now: killing the workers");
+    TAILQ_FOREACH(p, &s->processes, link)
+    process_signal(p, SIGKILL);
+    s->exit_status = EXIT_FAILURE;
+    event_base_loopbreak(s->base);
+}
+
+void supervisor_stop(struct supervisor *s)
+{
+    if (s->is_stopping) {
+        stop_now(s);
+        return;
+    }
+    log_info("stopping: draining the workers, at most %lld s", (long long)(drain_ms(s) / 1000));
+    s->is_stopping = true;
+    s->stop_deadline_ms = clock_mono_ms() + drain_ms(s);
+    reload_abort(s->reload);
+    supervisor_changed(s);
+}
+
+static void reopen_logs(struct supervisor *s)
+{
+    struct process *p;
+    supervisor_apply_log(s->conf);
+    TAILQ_FOREACH(p, &s->processes, link)
+    {
+        if (p->greeted) /* before its hello it might not handle the signal yet */
+            process_signal(p, SIGUSR1);
+    }
+}
+
+static void on_signal(evutil_socket_t signo, short what, void *arg)
+{
+    (void)what;
+    struct supervisor *s = arg;
+    switch ((int)signo) {
+    case SIGCHLD:
+        reap(s);
+        break;
+    case SIGHUP:
+        reload_request(s->reload);
+        break;
+    case SIGUSR1:
+        reopen_logs(s);
+        break;
+    default:
+        supervisor_stop(s);
+        break;
+    }
+}
+
+/* ---- life ---- */
+
+/* Where our own program is when the workers are beside it (a build tree), else where they are
+ * installed. */
+static char *find_programs(void)
+{
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(self, '/');
+    if (slash != NULL) {
+        *slash = '\0';
+        char *beside = xasprintf("%s/sluice-ingest", self);
+        int found = access(beside, X_OK);
+        free(beside);
+        if (found == 0)
+            return xstrdup(self);
+    }
+    return xstrdup(SLUICE_LIBEXECDIR);
+}
+
+static int check_programs(const char *dir)
+{
+    int rc = 0;
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        char *path = xasprintf("%s/sluice-%s", dir, role_name((enum role)role));
+        if (access(path, X_OK) != 0) {
+            log_error("program %s cannot be executed: %s; is the installation complete?", path,
+                      strerror(errno));
+            rc = -1;
+        }
+        free(path);
+    }
+    return rc;
+}
+
+static int make_plans(struct supervisor *s)
+{
+    json_t *errors = json_array(), *error;
+    size_t i;
+    for (int role = 0; role < ROLE_COUNT; role++)
+        s->plans[role] = plan_new(s->listeners, (enum role)role, s->conf, s->generation, errors);
+    json_array_foreach(errors, i, error)
+    {
+        log_error("%s: %s", json_string_value(json_object_get(error, "path")),
+                  json_string_value(json_object_get(error, "message")));
+    }
+    int rc = json_array_size(errors) == 0 ? 0 : -1;
+    json_decref(errors);
+    return rc;
+}
+
+static void watch(struct supervisor *s)
+{
+    static const int signals[SUPERVISOR_SIGNALS] = {SIGCHLD, SIGHUP, SIGTERM, SIGINT, SIGUSR1};
+    for (int i = 0; i < SUPERVISOR_SIGNALS; i++) {
+        s->signals[i] = evsignal_new(s->base, signals[i], on_signal, s);
+        assert(s->signals[i] != NULL && evsignal_add(s->signals[i], NULL) == 0);
+    }
+    struct timeval second = {TICK_MS / 1000, 0};
+    s->tick = event_new(s->base, -1, EV_PERSIST, on_tick, s);
+    s->reconcile = event_new(s->base, -1, 0, on_reconcile, s);
+    assert(s->tick != NULL && s->reconcile != NULL && event_add(s->tick, &second) == 0);
+}
+
+static int open_all(struct supervisor *s, int *exit_status_out)
+{
+    char *health = xasprintf("%s/health", s->run_dir);
+    *exit_status_out = EX_OSERR;
+    int rc = fdio_make_dirs(health, 0750);
+    if (rc != 0)
+        log_error("directory %s cannot be made: %s", health, strerror(errno));
+    free(health);
+    if (rc != 0 || check_programs(s->program_dir) != 0)
+        return -1;
+    *exit_status_out = EX_UNAVAILABLE;
+    if (make_plans(s) != 0)
+        return -1;
+    *exit_status_out = EX_OSERR;
+    s->control = control_new(s);
+    return s->control == NULL ? -1 : 0;
+}
+
+struct supervisor *supervisor_new(const char *config_path, json_t *conf, int store_lock_fd,
+                                  int *exit_status_out)
+{
+    struct supervisor *s = xcalloc(1, sizeof *s);
+    s->started_ms = s->last_tick_ms = clock_mono_ms();
+    s->config_path = xstrdup(config_path);
+    s->program_dir = find_programs();
+    s->run_dir = xstrdup(conf_str(conf, "run_dir"));
+    s->conf = conf;
+    s->generation = 1;
+    s->base = event_base_new();
+    assert(s->base != NULL);
+    s->listeners = listen_pool_new();
+    s->materials = materials_new();
+    TAILQ_INIT(&s->processes);
+    s->host = (struct process_host){s->base, s->program_dir, s->run_dir, store_lock_fd,
+                                    s,       on_changed,     on_started, on_message};
+    s->reload = reload_new(s);
+    watch(s);
+    if (open_all(s, exit_status_out) == 0)
+        return s;
+    supervisor_free(s);
+    return NULL;
+}
+
+int supervisor_run(struct supervisor *s)
+{
+    supervisor_changed(s);
+    if (event_base_dispatch(s->base) != 0)
+        s->exit_status = EX_SOFTWARE;
+    if (s->exit_status == 0)
+        log_info("stopped");
+    return s->exit_status;
+}
+
+/* After a stop now, the killed workers are waited for: when we are gone, so is everything. */
+static void bury(struct process *p)
+{
+    if (p->pid > 0) {
+        process_signal(p, SIGKILL);
+        waitpid(p->pid, NULL, 0);
+        p->pid = 0;
+    }
+    process_free(p);
+}
+
+void supervisor_free(struct supervisor *s)
+{
+    if (s == NULL)
+        return;
+    struct process *p;
+    while ((p = TAILQ_FIRST(&s->processes)) != NULL) {
+        TAILQ_REMOVE(&s->processes, p, link);
+        bury(p);
+    }
+    reload_free(s->reload);
+    for (int role = 0; role < ROLE_COUNT; role++)
+        plan_unref(s->plans[role]);
+    listen_pool_free(s->listeners);
+    control_free(s->control);
+    materials_free(s->materials);
+    for (int i = 0; i < SUPERVISOR_SIGNALS; i++)
+        event_free(s->signals[i]);
+    event_free(s->tick);
+    event_free(s->reconcile);
+    event_base_free(s->base);
+    json_decref(s->conf);
+    free(s->run_dir);
+    free(s->program_dir);
+    free(s->config_path);
+    free(s);
+}

@@ -1,0 +1,74 @@
+#ifndef SUPERVISOR_SUPERVISOR_H
+#define SUPERVISOR_SUPERVISOR_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "supervisor/listen.h"
+#include "supervisor/plan.h"
+#include "supervisor/process.h"
+#include "supervisor/role.h"
+
+/* The one struct of sluiced, and the one place where workers are started and drained: reconcile()
+ * brings what runs (processes) towards what is wanted (plans, the reload in progress, a stop). It
+ * runs in its own turn of the event loop after anything has changed, so no callback ever frees what
+ * is below it on the stack. */
+struct control;
+struct event;
+struct event_base;
+struct materials;
+struct reload;
+
+enum { SUPERVISOR_SIGNALS = 5 };
+
+struct supervisor {
+    struct event_base *base;        /* own */
+    char *config_path;              /* own; absolute */
+    char *program_dir;              /* own; where the workers' programs are */
+    char *run_dir;                  /* own */
+    json_t *conf;                   /* own; the current configuration, normalised */
+    int generation;                 /* of the configuration, from 1 */
+    struct plan *plans[ROLE_COUNT]; /* own: one use each; what each role is to run */
+    struct listen_pool *listeners;  /* own */
+    struct process_host host;
+    struct process_list processes;             /* own */
+    struct materials *materials;               /* own */
+    struct reload *reload;                     /* own */
+    struct control *control;                   /* own */
+    struct event *signals[SUPERVISOR_SIGNALS]; /* own */
+    struct event *tick;                        /* own; each second */
+    struct event *reconcile;                   /* own; made active when something has changed */
+    int64_t started_ms;
+    int64_t last_tick_ms;
+    bool was_ready; /* all workers have been up at once */
+    bool is_stopping;
+    int64_t stop_deadline_ms;
+    int exit_status;
+};
+
+/* conf is taken over; the locks must be held. Opens the listeners and the control socket. NULL
+ * after logging why, with a sysexits status. */
+struct supervisor *supervisor_new(const char *config_path, json_t *conf, int store_lock_fd,
+                                  int *exit_status_out);
+
+/* Runs until every worker is gone after a stop; the exit status. */
+int supervisor_run(struct supervisor *s);
+void supervisor_free(struct supervisor *s);
+
+/* Drains all and ends; a second call ends now. */
+void supervisor_stop(struct supervisor *s);
+
+/* Has reconcile run soon. */
+void supervisor_changed(struct supervisor *s);
+
+/* Whether every worker that the current configuration wants is up. */
+bool supervisor_is_up(const struct supervisor *s);
+
+/* The process that fills a plan's place, or NULL. */
+struct process *supervisor_find(const struct supervisor *s, const struct plan *plan, int number);
+
+/* Applies the log section of the current configuration to this process's logger. */
+void supervisor_apply_log(const json_t *conf);
+
+#endif
