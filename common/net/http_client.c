@@ -35,7 +35,7 @@ struct call {
     size_t cap_bytes;
     struct buf head; /* "name\0value\0..." */
     size_t header_count;
-    bool head_done; /* what follows are trailers: ignored */
+    bool head_done; /* its empty line came: what follows are trailers, and are ignored */
     struct buf body;
     bool too_large;
     int64_t first_byte_mono_ms;
@@ -104,13 +104,23 @@ static enum http_outcome outcome_of(const struct call *call, CURLcode code)
 {
     long sent = 0;
     curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &sent);
+    /* libcurl takes a head that was cut off for a whole one. */
     if (code == CURLE_OK)
-        return HTTP_ANSWERED;
+        return call->head_done ? HTTP_ANSWERED : HTTP_BROKEN;
     if (call->too_large)
         return HTTP_TOO_LARGE;
     if (sent == 0)
         return HTTP_UNREACHABLE;
     return code == CURLE_OPERATION_TIMEDOUT ? HTTP_TIMEOUT : HTTP_BROKEN;
+}
+
+static const char *words_for(const struct call *call, enum http_outcome outcome, CURLcode code)
+{
+    if (outcome == HTTP_TOO_LARGE)
+        return "the answer is larger than allowed";
+    if (code == CURLE_OK)
+        return "the connection ended inside the answer's head";
+    return call->error[0] ? call->error : curl_easy_strerror(code);
 }
 
 /* Runs the callback of a call that is over, and frees the call before it. */
@@ -128,10 +138,7 @@ static void finish(struct call *call, CURLcode code)
     buf_append(&call->body, "", 0);
     struct buf body = call->body, head = call->head;
     struct http_header *headers = headers_of(call);
-    char *error = xstrdup(answered                    ? ""
-                          : outcome == HTTP_TOO_LARGE ? "the answer is larger than allowed"
-                          : call->error[0]            ? call->error
-                                                      : curl_easy_strerror(code));
+    char *error = xstrdup(answered ? "" : words_for(call, outcome, code));
     struct http_answer answer = {
         .outcome = outcome,
         .status = answered ? (int)status : 0,
