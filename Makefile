@@ -74,6 +74,10 @@ programs: $(PROGRAMS)
 units: $(UNITS)
 fuzzers: $(FUZZERS)
 
+# Commands are shown by their output's name; V=1 shows them whole.
+V ?=
+quiet = $(if $(V),,@echo '  $(1) $@' &&)
+
 # What objects are made with: another set of flags makes all of them anew. (WERROR changes no object.)
 FLAGS_TEXT := $(CC) $(CFLAGS_ALL) $(CFLAGS)
 ifneq ($(strip $(FLAGS_TEXT)),$(strip $(file <$(BUILD)/flags)))
@@ -88,7 +92,7 @@ $(BUILD)/lib/libworker.a: $(WORKER_O)
 $(BUILD)/lib/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call quiet,AR) $(AR) rcs $@ $^
 
 $(BUILD)/bin/sluiced: $(call objects,supervisor/*.c) $(BUILD)/lib/libcommon.a
 $(BUILD)/bin/sluicectl: $(call objects,supervisor/ctl/*.c) $(BUILD)/lib/libcommon.a
@@ -98,16 +102,16 @@ endef
 $(foreach role,$(ROLES),$(eval $(call role_rule,$(role))))
 $(PROGRAMS):
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+	$(call quiet,LD) $(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(if $(WERROR),-Werror) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call quiet,CC) $(CC) $(CFLAGS_ALL) $(if $(WERROR),-Werror) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # A unit test links the whole of common, the worker skeleton and the modules of its own role.
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/lib/libcommon.a $(BUILD)/lib/libworker.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(if $(WERROR),-Werror) $(CFLAGS) -Wno-missing-prototypes -MMD -MP \
+	$(call quiet,CC) $(CC) $(CFLAGS_ALL) $(if $(WERROR),-Werror) $(CFLAGS) -Wno-missing-prototypes -MMD -MP \
 	    -MF $@.d $(LDFLAGS_ALL) -o $@ $< $(UNIT_MODULES) $(BUILD)/lib/libworker.a $(BUILD)/lib/libcommon.a $(LIBS) -lcmocka
 
 # The modules of a program that its unit tests link: all of its objects but main's.
@@ -123,7 +127,7 @@ $(eval $(call unit_modules_rule,supervisor,$(BUILD)/obj/supervisor/main.o))
 # BUILD=build-fuzz CC=clang SANITIZE=address,undefined,fuzzer-no-link.
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/lib/libcommon.a $(BUILD)/lib/libworker.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(CFLAGS) -Wno-missing-prototypes -MMD -MP -MF $@.d $(LDFLAGS_ALL) \
+	$(call quiet,CC) $(CC) $(CFLAGS_ALL) $(CFLAGS) -Wno-missing-prototypes -MMD -MP -MF $@.d $(LDFLAGS_ALL) \
 	    -fsanitize=fuzzer -o $@ $< $(BUILD)/lib/libworker.a $(BUILD)/lib/libcommon.a $(LIBS)
 
 .PHONY: unit tidy format install clean help
