@@ -1,0 +1,68 @@
+#ifndef WORKERS_CONSUMER_INFLIGHT_H
+#define WORKERS_CONSUMER_INFLIGHT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "common/delivery/delivery.h"
+#include "common/webhook/webhook.h"
+#include "workers/consumer/queues.h"
+
+/* The messages that this worker holds, from the receive to the last confirmed step. Calls that are
+ * under way refer to one by its id and look it up when they are answered. */
+struct source;
+struct settle_copy;
+
+enum work_stage {
+    WORK_NEW,        /* being routed */
+    WORK_DELIVERING, /* delivery is set */
+    WORK_COPYING,    /* its copy goes to another queue; the lease is kept */
+    WORK_DELETING,   /* a delete is under way; the lease is kept */
+    WORK_YIELDING, /* its visibility is about to be set for the last time; the lease is not kept */
+};
+
+struct work {
+    TAILQ_ENTRY(work) link;
+    uint64_t id;                 /* never 0 */
+    struct queue *queue;         /* borrow */
+    const struct source *source; /* borrow */
+    struct sqs_message message;  /* own, with all it points to */
+    struct webhook *hook;        /* own; NULL where the message is malformed */
+    enum work_stage stage;
+    struct delivery *delivery; /* own, while WORK_DELIVERING */
+    void *attempt;             /* own of the deliverer, while WORK_DELIVERING */
+    struct settle_copy *copy;  /* own of settle.c, while WORK_COPYING */
+
+    /* of lease.c */
+    int visibility_s; /* of the poll: what each extension asks for */
+    int lease_s;      /* what the newest extension asked for */
+    int64_t received_mono_ms;
+    int64_t until_mono_ms;     /* confirmed, less the margin */
+    int64_t extend_at_mono_ms; /* when the next extension is due */
+    bool extending;            /* an extension is under way */
+    bool lease_stopped;        /* no further extension */
+
+    /* of settle.c */
+    int yield_s; /* visibility to be set in WORK_YIELDING; 0 releases */
+};
+TAILQ_HEAD(work_list, work);
+
+struct inflight;
+struct inflight *inflight_new(void);
+void inflight_free(struct inflight *all); /* it must be empty but for messages without calls */
+
+/* Takes a message in (copied). */
+struct work *inflight_add(struct inflight *all, struct queue *queue,
+                          const struct sqs_message *message);
+/* NULL where it has left. */
+struct work *inflight_find(const struct inflight *all, uint64_t id);
+void inflight_remove(struct inflight *all, struct work *w); /* and frees it */
+
+size_t inflight_count(const struct inflight *all);
+size_t inflight_count_of(const struct inflight *all, const struct queue *queue);
+/* For going through all; the current one may be removed while it is (TAILQ_NEXT taken before). */
+struct work *inflight_first(const struct inflight *all);
+
+#endif

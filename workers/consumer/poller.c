@@ -1,0 +1,271 @@
+#include "workers/consumer/poller.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/fault.h"
+#include "common/base/log.h"
+#include "common/base/xalloc.h"
+
+#define POLLS_MAX 4
+#define FIRST_PAUSE_MS 100
+#define LONGEST_PAUSE_MS 10000
+
+struct poll {
+    struct lane *lane; /* borrow */
+    uint64_t call;     /* 0: free */
+    int asked;         /* messages */
+    int visibility_s;
+};
+
+/* One queue that is read. */
+struct lane {
+    struct poller *poller; /* borrow */
+    struct queue *queue;   /* borrow */
+    int wait_s;
+    int visibility_s;
+    struct poll polls[POLLS_MAX];
+    int wanted; /* polls at once */
+    int asked;  /* messages, by all polls under way */
+    int pause_ms;
+    int64_t not_before_mono_ms;
+    int64_t good_mono_ms; /* the last answer without an error */
+};
+
+struct poller {
+    const struct inflight *inflight; /* borrow */
+    struct counters *counters;       /* borrow */
+    const struct poller_callbacks *callbacks;
+    void *arg;
+    struct event *timer; /* own: starts what may be started */
+    struct lane *lanes;  /* own */
+    int *taken;          /* own: scratch for poller_room */
+    size_t lane_count;
+    size_t first; /* the lane that is served first, going round */
+    int slots;
+    bool stopped;
+};
+
+int poller_room(const int *taken, size_t count, size_t self, int slots)
+{
+    int kept = slots / (int)count;
+    kept = kept > SQS_BATCH_MAX ? SQS_BATCH_MAX : kept < 1 ? 1 : kept;
+    int room = slots;
+    for (size_t i = 0; i < count; i++)
+        room -= i == self || taken[i] > kept ? taken[i] : kept;
+    return room < 0 ? 0 : room > SQS_BATCH_MAX ? SQS_BATCH_MAX : room;
+}
+
+static void arm(struct poller *p, int64_t wait_ms)
+{
+    if (p->stopped)
+        return;
+    const struct timeval tv = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
+    struct timeval due, now;
+    if (evtimer_pending(p->timer, &due)) {
+        evutil_gettimeofday(&now, NULL);
+        evutil_timeradd(&now, &tv, &now);
+        if (evutil_timercmp(&due, &now, <=))
+            return;
+    }
+    evtimer_add(p->timer, &tv);
+}
+
+static void failed(struct lane *lane, const struct aws_reply *reply)
+{
+    queues_trouble(lane->queue, "cannot receive: %s (%s)", reply->message, reply->code);
+    if (reply->class == AWS_MISSING)
+        queues_lost(lane->queue);
+    lane->wanted = 1;
+    lane->not_before_mono_ms = clock_mono_ms() + lane->pause_ms;
+    lane->pause_ms = lane->pause_ms * 2 < LONGEST_PAUSE_MS ? lane->pause_ms * 2 : LONGEST_PAUSE_MS;
+}
+
+static void adapt(struct lane *lane, size_t count)
+{
+    lane->pause_ms = FIRST_PAUSE_MS;
+    lane->good_mono_ms = clock_mono_ms();
+    if (*lane->queue->trouble)
+        queues_recovered(lane->queue);
+    if (count == SQS_BATCH_MAX && lane->wanted < POLLS_MAX)
+        lane->wanted++;
+    else if (count == 0 && lane->wanted > 1)
+        lane->wanted--;
+}
+
+static void on_answer(void *arg, const struct aws_reply *reply, const struct sqs_message *messages,
+                      size_t count)
+{
+    struct poll *poll = arg;
+    struct lane *lane = poll->lane;
+    struct poller *p = lane->poller;
+    poll->call = 0;
+    lane->asked -= poll->asked;
+    p->counters->polls++;
+    if (reply->class == AWS_OK)
+        adapt(lane, count);
+    else
+        failed(lane, reply);
+    int64_t first_byte = reply->http && reply->http->first_byte_mono_ms > 0
+                             ? reply->http->first_byte_mono_ms
+                             : clock_mono_ms();
+    for (size_t i = 0; reply->class == AWS_OK && i < count; i++) {
+        p->counters->received++;
+        fault_point("consumer.received");
+        p->callbacks->message(p->arg, lane->queue, &messages[i], poll->visibility_s, first_byte);
+    }
+    poller_kick(p);
+}
+
+static int running(const struct lane *lane)
+{
+    int n = 0;
+    for (int i = 0; i < POLLS_MAX; i++)
+        n += lane->polls[i].call ? 1 : 0;
+    return n;
+}
+
+static void count_taken(struct poller *p)
+{
+    for (size_t i = 0; i < p->lane_count; i++)
+        p->taken[i] = p->lanes[i].asked + (int)inflight_count_of(p->inflight, p->lanes[i].queue);
+}
+
+static void start_poll(struct lane *lane, int max)
+{
+    for (int i = 0; i < POLLS_MAX; i++) {
+        struct poll *poll = &lane->polls[i];
+        if (poll->call)
+            continue;
+        poll->asked = max;
+        poll->visibility_s = lane->visibility_s;
+        lane->asked += max;
+        poll->call = sqs_receive(lane->queue->client, lane->queue->endpoint, lane->queue->url, max,
+                                 lane->wait_s, lane->visibility_s, on_answer, poll);
+        return;
+    }
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct poller *p = arg;
+    int64_t now = clock_mono_ms();
+    int64_t next = INT64_MAX;
+    p->first = p->lane_count ? (p->first + 1) % p->lane_count : 0;
+    for (size_t n = 0; n < p->lane_count && !p->stopped; n++) {
+        size_t i = (p->first + n) % p->lane_count;
+        struct lane *lane = &p->lanes[i];
+        if (!lane->queue->url)
+            continue;
+        if (lane->not_before_mono_ms > now) {
+            next = lane->not_before_mono_ms < next ? lane->not_before_mono_ms : next;
+            continue;
+        }
+        while (running(lane) < lane->wanted) {
+            count_taken(p);
+            int room = poller_room(p->taken, p->lane_count, i, p->slots);
+            if (room == 0)
+                break;
+            start_poll(lane, room);
+        }
+    }
+    if (next != INT64_MAX)
+        arm(p, next - now);
+}
+
+struct poller *poller_new(struct event_base *base, struct queues *queues,
+                          const struct sources *sources, const struct inflight *inflight, int slots,
+                          struct counters *counters, const struct poller_callbacks *callbacks,
+                          void *arg)
+{
+    struct poller *p = xcalloc(1, sizeof(*p));
+    p->inflight = inflight;
+    p->counters = counters;
+    p->callbacks = callbacks;
+    p->arg = arg;
+    p->timer = evtimer_new(base, on_timer, p);
+    p->lanes = xcalloc(queues_count(queues) + 1, sizeof(*p->lanes));
+    p->taken = xcalloc(queues_count(queues) + 1, sizeof(*p->taken));
+    for (size_t i = 0; i < queues_count(queues); i++) {
+        struct queue *q = queues_at(queues, i);
+        if (!q->read)
+            continue;
+        struct lane *lane = &p->lanes[p->lane_count++];
+        lane->poller = p;
+        lane->queue = q;
+        lane->wanted = 1;
+        lane->pause_ms = FIRST_PAUSE_MS;
+        lane->good_mono_ms = clock_mono_ms();
+        sources_poll_times(sources, q, &lane->wait_s, &lane->visibility_s);
+        for (int n = 0; n < POLLS_MAX; n++)
+            lane->polls[n].lane = lane;
+    }
+    p->slots = slots;
+    if (p->slots < (int)p->lane_count) {
+        p->slots = (int)p->lane_count;
+        log_warn("consumer.in_flight is below the number of queues; using %d", p->slots);
+    }
+    return p;
+}
+
+void poller_kick(struct poller *p)
+{
+    arm(p, 0);
+}
+
+void poller_stop(struct poller *p)
+{
+    p->stopped = true;
+    evtimer_del(p->timer);
+    for (size_t i = 0; i < p->lane_count; i++) {
+        struct lane *lane = &p->lanes[i];
+        for (int n = 0; n < POLLS_MAX; n++) {
+            if (lane->polls[n].call)
+                aws_cancel(lane->queue->client, lane->polls[n].call);
+            lane->polls[n].call = 0;
+        }
+        lane->asked = 0;
+    }
+}
+
+void poller_free(struct poller *p)
+{
+    if (!p)
+        return;
+    poller_stop(p);
+    event_free(p->timer);
+    free(p->lanes);
+    free(p->taken);
+    free(p);
+}
+
+int poller_active(const struct poller *p)
+{
+    int n = 0;
+    for (size_t i = 0; i < p->lane_count; i++)
+        n += running(&p->lanes[i]);
+    return n;
+}
+
+/* A full house polls nothing and is healthy; so is a poll that is still under way. */
+bool poller_healthy(const struct poller *p, char *reason, size_t reason_size)
+{
+    int64_t now = clock_mono_ms();
+    for (size_t i = 0; i < p->lane_count; i++) {
+        const struct lane *lane = &p->lanes[i];
+        int64_t patience_ms = (2 * lane->wait_s + 10) * INT64_C(1000);
+        if (!*lane->queue->trouble && lane->queue->url)
+            continue;
+        if (now - lane->good_mono_ms > patience_ms || !lane->queue->url) {
+            snprintf(reason, reason_size, "%s",
+                     *lane->queue->trouble ? lane->queue->trouble : "a queue is not opened yet");
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,46 @@
+#ifndef WORKERS_CONSUMER_POLLER_H
+#define WORKERS_CONSUMER_POLLER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "workers/consumer/counters.h"
+#include "workers/consumer/inflight.h"
+#include "workers/consumer/queues.h"
+#include "workers/consumer/source.h"
+
+/* The long polls: one for each queue that is read, up to four while its batches come back full. A
+ * poll asks only for messages for which there is a free in-flight slot, and each queue keeps a few
+ * slots that the others cannot take. After a failure a queue pauses, longer each time. */
+struct poller;
+
+struct poller_callbacks {
+    void (*message)(void *arg, struct queue *q, const struct sqs_message *message, int visibility_s,
+                    int64_t first_byte_mono_ms);
+};
+
+/* All are borrowed and outlive it. slots: in-flight messages of this worker. */
+struct poller *poller_new(struct event_base *base, struct queues *queues,
+                          const struct sources *sources, const struct inflight *inflight, int slots,
+                          struct counters *counters, const struct poller_callbacks *callbacks,
+                          void *arg);
+void poller_free(struct poller *p); /* cancels */
+
+/* Something changed (a queue is known, a slot is free): polls are started in the next turn. */
+void poller_kick(struct poller *p);
+
+/* Ends polling for good and cancels the polls under way; the embedded store withdraws a poll whose
+ * connection is closed. */
+void poller_stop(struct poller *p);
+
+int poller_active(const struct poller *p);
+/* False where a queue has not been polled successfully for a while; names it. */
+bool poller_healthy(const struct poller *p, char *reason, size_t reason_size);
+
+/* Pure: how many messages queue `self` may ask for in one poll. taken[i]: messages in work and
+ * asked for, of each of `count` queues. Each queue keeps slots (its share, at most 10) that only it
+ * may take. 0..10. */
+int poller_room(const int *taken, size_t count, size_t self, int slots);
+
+#endif

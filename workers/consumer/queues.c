@@ -1,0 +1,164 @@
+#include "workers/consumer/queues.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/aws/queue_open.h"
+#include "common/base/log.h"
+#include "common/base/xalloc.h"
+
+/* A queue and how we find its URL. */
+struct entry {
+    struct queue queue; /* first: queues_lost goes back from it */
+    const char *service_name;
+    struct queue_open *open; /* own, while it is being opened */
+};
+
+struct queues {
+    struct event_base *base;             /* borrow */
+    struct aws_client *client;           /* borrow */
+    const struct aws_endpoint *endpoint; /* borrow */
+    const struct queues_callbacks *callbacks;
+    void *arg;
+    struct entry **list; /* own, and each of them */
+    size_t count;
+    bool started;
+};
+
+struct queues *queues_new(struct event_base *base, struct aws_client *client,
+                          const struct aws_endpoint *endpoint,
+                          const struct queues_callbacks *callbacks, void *arg)
+{
+    struct queues *all = xcalloc(1, sizeof(*all));
+    all->base = base;
+    all->client = client;
+    all->endpoint = endpoint;
+    all->callbacks = callbacks;
+    all->arg = arg;
+    return all;
+}
+
+void queues_free(struct queues *all)
+{
+    if (!all)
+        return;
+    for (size_t i = 0; i < all->count; i++) {
+        struct entry *e = all->list[i];
+        queue_open_free(e->open);
+        free(e->queue.url);
+        free(e);
+    }
+    free(all->list);
+    free(all);
+}
+
+static void on_url(void *arg, const char *url)
+{
+    struct entry *e = arg;
+    struct queues *all = e->queue.all;
+    queue_open_free(e->open);
+    e->open = NULL;
+    e->queue.url = xstrdup(url);
+    log_debug("queue \"%s\": %s", e->queue.name, url);
+    all->callbacks->ready(all->arg, &e->queue);
+}
+
+static void open_queue(struct entry *e)
+{
+    struct queues *all = e->queue.all;
+    e->open = queue_open_start(all->base, all->client, all->endpoint, e->service_name, on_url, e);
+}
+
+struct queue *queues_add(struct queues *all, const char *name, const char *service_name, bool read)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        struct queue *q = &all->list[i]->queue;
+        if (strcmp(q->name, name) == 0) {
+            q->read = q->read || read;
+            return q;
+        }
+    }
+    struct entry *e = xcalloc(1, sizeof(*e));
+    e->queue = (struct queue){.index = all->count,
+                              .name = name,
+                              .read = read,
+                              .client = all->client,
+                              .endpoint = all->endpoint,
+                              .all = all};
+    e->service_name = service_name;
+    all->list = xrealloc(all->list, (all->count + 1) * sizeof(struct entry *));
+    all->list[all->count++] = e;
+    return &e->queue;
+}
+
+void queues_start(struct queues *all)
+{
+    all->started = true;
+    for (size_t i = 0; i < all->count; i++)
+        open_queue(all->list[i]);
+}
+
+void queues_lost(struct queue *q)
+{
+    struct entry *e = (struct entry *)q;
+    if (e->open)
+        return;
+    free(q->url);
+    q->url = NULL;
+    open_queue(e);
+}
+
+size_t queues_count(const struct queues *all)
+{
+    return all->count;
+}
+
+struct queue *queues_at(const struct queues *all, size_t i)
+{
+    return &all->list[i]->queue;
+}
+
+bool queues_all_known(const struct queues *all)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (!all->list[i]->queue.url)
+            return false;
+    return all->started;
+}
+
+void queues_trouble(struct queue *q, const char *format, ...)
+{
+    char text[sizeof(q->trouble)];
+    int used = snprintf(text, sizeof(text), "queue \"%s\": ", q->name);
+    va_list args;
+    va_start(args, format);
+    if (used > 0 && (size_t)used < sizeof(text))
+        vsnprintf(text + used, sizeof(text) - (size_t)used, format, args);
+    va_end(args);
+    if (strcmp(text, q->trouble) != 0)
+        log_warn("%s", text);
+    memcpy(q->trouble, text, sizeof(text));
+    q->all->callbacks->trouble(q->all->arg, q->trouble);
+}
+
+void queues_recovered(struct queue *q)
+{
+    if (*q->trouble)
+        log_info("queue \"%s\": works again", q->name);
+    *q->trouble = '\0';
+}
+
+void queues_waiting(const struct queues *all, json_t *list)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        const struct entry *e = all->list[i];
+        const char *opening = e->open ? queue_open_waiting(e->open) : NULL;
+        if (opening)
+            json_array_append_new(list, json_string(opening));
+        else if (*e->queue.trouble)
+            json_array_append_new(list, json_string(e->queue.trouble));
+    }
+}

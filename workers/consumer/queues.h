@@ -1,0 +1,59 @@
+#ifndef WORKERS_CONSUMER_QUEUES_H
+#define WORKERS_CONSUMER_QUEUES_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/aws/sqs.h"
+
+/* The queues this worker reads from and writes to. Each is created (idempotent) as soon as that
+ * works, with growing pauses between tries; until then it has no URL and whoever needs it waits. */
+struct queues;
+struct event_base;
+
+struct queue {
+    size_t index;                        /* 0.. in the order of queues_add */
+    const char *name;                    /* borrow, of the configuration: the key under "queues" */
+    char *url;                           /* own; NULL until it is known */
+    bool read;                           /* polled, not only written to */
+    struct aws_client *client;           /* borrow */
+    const struct aws_endpoint *endpoint; /* borrow */
+    struct queues *all;                  /* borrow: the table that it is in */
+    char trouble[256];                   /* the newest failure in words, "" when all is well */
+};
+
+struct queues_callbacks {
+    void (*ready)(void *arg, struct queue *q); /* has a URL now */
+    void (*trouble)(void *arg, const char *text);
+};
+
+/* client, endpoint and callbacks are borrowed and outlive it. */
+struct queues *queues_new(struct event_base *base, struct aws_client *client,
+                          const struct aws_endpoint *endpoint,
+                          const struct queues_callbacks *callbacks, void *arg);
+void queues_free(struct queues *all); /* cancels what is under way */
+
+/* The queue under this key, added where it is new. service_name is its name at the service. Both
+ * are borrowed. Pointers stay good. */
+struct queue *queues_add(struct queues *all, const char *name, const char *service_name, bool read);
+
+/* Starts finding the URLs. */
+void queues_start(struct queues *all);
+
+/* The service says that it does not exist: the URL is dropped and the queue made again. */
+void queues_lost(struct queue *q);
+
+size_t queues_count(const struct queues *all);
+struct queue *queues_at(const struct queues *all, size_t i);
+bool queues_all_known(const struct queues *all);
+
+/* Records, logs and reports a failure with that queue (printf); a repetition is not logged again.
+ */
+void queues_trouble(struct queue *q, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* All is well again. */
+void queues_recovered(struct queue *q);
+/* Appends the troubles to an array of texts. */
+void queues_waiting(const struct queues *all, json_t *list);
+
+#endif

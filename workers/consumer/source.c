@@ -1,0 +1,126 @@
+#include "workers/consumer/source.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/base/xalloc.h"
+#include "common/conf/conf.h"
+
+struct named_destination {
+    const char *name;                /* borrow */
+    struct destination *destination; /* own */
+};
+
+struct sources {
+    struct source *list; /* own */
+    size_t count;
+    struct named_destination *destinations; /* own */
+    size_t destination_count;
+};
+
+static struct queue *add_queue(struct queues *queues, const json_t *conf, const char *key,
+                               bool read)
+{
+    const json_t *one = json_object_get(conf_value(conf, "queues"), key);
+    return queues_add(queues, key, one ? conf_str(one, "name") : key, read);
+}
+
+static struct destination *destination_named(struct sources *all, struct event_base *base,
+                                             const json_t *conf, const char *name)
+{
+    for (size_t i = 0; i < all->destination_count; i++)
+        if (strcmp(all->destinations[i].name, name) == 0)
+            return all->destinations[i].destination;
+    const json_t *one = json_object_get(conf_value(conf, "destinations"), name);
+    struct destination *d = one ? destination_new(base, name, one) : NULL;
+    if (!d)
+        return NULL;
+    all->destinations =
+        xrealloc(all->destinations, (all->destination_count + 1) * sizeof(*all->destinations));
+    all->destinations[all->destination_count++] = (struct named_destination){name, d};
+    return d;
+}
+
+static int read_source(struct sources *all, struct event_base *base, const json_t *conf,
+                       struct queues *queues, const char *name, const json_t *one)
+{
+    struct source *s = &all->list[all->count++];
+    s->name = name;
+    s->conf = one;
+    s->body_is_json = strcmp(conf_str(one, "body"), "json") == 0;
+    s->base_s = (int)conf_int(one, "retry.base_s");
+    s->cap_s = (int)conf_int(one, "retry.cap_s");
+    s->max_retries = (int)conf_int(one, "retry.max_retries");
+    s->visibility_s = (int)conf_int(one, "retry.visibility_s");
+    s->wait_s = (int)conf_int(one, "retry.wait_s");
+    s->age_limit_ms = conf_int(one, "retry.age_limit_s") * 1000;
+    s->queue = add_queue(queues, conf, conf_str(one, "queue"), true);
+    s->inspection = add_queue(queues, conf, conf_str(one, "inspection_queue"), false);
+    s->dead_letters = add_queue(queues, conf, conf_str(one, "dead_letter.queue"), false);
+    s->destination = destination_named(all, base, conf, conf_str(one, "destination"));
+    if (s->destination)
+        return 0;
+    log_error("source \"%s\": destination \"%s\" cannot be used; correct destinations.%s", name,
+              conf_str(one, "destination"), conf_str(one, "destination"));
+    return -1;
+}
+
+struct sources *sources_new(struct event_base *base, const json_t *conf, struct queues *queues)
+{
+    const json_t *list = conf_value(conf, "sources");
+    struct sources *all = xcalloc(1, sizeof(*all));
+    all->list = xcalloc(json_object_size(list) + 1, sizeof(*all->list));
+    const char *name;
+    json_t *one;
+    json_object_foreach((json_t *)(uintptr_t)list, name, one)
+    {
+        if (read_source(all, base, conf, queues, name, one) == -1) {
+            sources_free(all);
+            return NULL;
+        }
+    }
+    return all;
+}
+
+void sources_free(struct sources *all)
+{
+    if (!all)
+        return;
+    for (size_t i = 0; i < all->destination_count; i++)
+        destination_free(all->destinations[i].destination);
+    free(all->destinations);
+    free(all->list);
+    free(all);
+}
+
+const struct source *sources_of_queue(const struct sources *all, const struct queue *queue,
+                                      const char *name)
+{
+    const struct source *first = NULL;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct source *s = &all->list[i];
+        if (s->queue != queue)
+            continue;
+        if (name && strcmp(s->name, name) == 0)
+            return s;
+        first = first ? first : s;
+    }
+    return first;
+}
+
+void sources_poll_times(const struct sources *all, const struct queue *queue, int *wait_s_out,
+                        int *visibility_s_out)
+{
+    *wait_s_out = 20;
+    *visibility_s_out = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct source *s = &all->list[i];
+        if (s->queue != queue)
+            continue;
+        if (s->wait_s < *wait_s_out)
+            *wait_s_out = s->wait_s;
+        if (s->visibility_s > *visibility_s_out)
+            *visibility_s_out = s->visibility_s;
+    }
+}

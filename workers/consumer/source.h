@@ -1,0 +1,44 @@
+#ifndef WORKERS_CONSUMER_SOURCE_H
+#define WORKERS_CONSUMER_SOURCE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/delivery/delivery.h"
+#include "workers/consumer/queues.h"
+
+/* The configured sources as the consumer uses them. */
+struct source {
+    const char *name;   /* borrow, of the configuration */
+    const json_t *conf; /* borrow */
+    bool body_is_json;
+    int base_s;
+    int cap_s;
+    int max_retries;
+    int visibility_s;
+    int wait_s;
+    int64_t age_limit_ms;
+    struct destination *destination; /* borrow, of the set */
+    struct queue *queue;             /* borrow, of the queues */
+    struct queue *inspection;        /* borrow */
+    struct queue *dead_letters;      /* borrow */
+};
+
+struct sources;
+
+/* Reads sources, queues and destinations of a normalised slice (borrowed for its life) and adds the
+ * queues. NULL with a logged reason. */
+struct sources *sources_new(struct event_base *base, const json_t *conf, struct queues *queues);
+void sources_free(struct sources *all); /* no delivery may be under way */
+
+/* The source with this name that reads this queue, else the first one that reads it. */
+const struct source *sources_of_queue(const struct sources *all, const struct queue *queue,
+                                      const char *name);
+
+/* How a queue is polled: the longest visibility and the shortest wait of its sources. */
+void sources_poll_times(const struct sources *all, const struct queue *queue, int *wait_s_out,
+                        int *visibility_s_out);
+
+#endif
