@@ -1,0 +1,31 @@
+#ifndef WORKERS_INGEST_QUEUES_H
+#define WORKERS_INGEST_QUEUES_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "workers/ingest/enqueue.h"
+
+/* The queues that ingest writes to, by their key in the configuration. Each is created (idempotent)
+ * as soon as its service can be reached, again and again with growing pauses until that works, and
+ * once more when it turns out to be gone. Meanwhile its events are held until their deadlines. */
+struct queues;
+
+/* conf is the worker's slice; it and client are borrowed. known runs each time that the number of
+ * queues that wait has become zero. NULL with a logged reason. */
+struct queues *queues_new(struct event_base *base, struct aws_client *client, const json_t *conf,
+                          void (*known)(void *arg), void *arg);
+void queues_free(struct queues *qs);
+
+/* The queue of that key, made on first use. Borrowed, never NULL. */
+struct enqueue *queues_get(struct queues *qs, const char *key);
+
+/* How many queues wait, and why: texts for the beat (appended to list, which may be NULL). */
+size_t queues_waiting(const struct queues *qs, json_t *list);
+
+/* Sums over all queues. */
+struct enqueue_stats queues_stats(const struct queues *qs);
+size_t queues_pending(const struct queues *qs);
+
+#endif
