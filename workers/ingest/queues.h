@@ -7,13 +7,13 @@
 
 #include "workers/ingest/enqueue.h"
 
-/* The queues that ingest writes to, by their key in the configuration. Each is created (idempotent)
- * as soon as its service can be reached, again and again with growing pauses until that works, and
- * once more when it turns out to be gone. Meanwhile its events are held until their deadlines. */
+/* The queues that ingest writes to, by their key in the configuration. Each is opened (created
+ * where it is missing) for as long as that takes, and again when it turns out to be gone. Meanwhile
+ * its events are held until their deadlines. */
 struct queues;
 
 /* conf is the worker's slice; it and client are borrowed. known runs each time that the number of
- * queues that wait has become zero. NULL with a logged reason. */
+ * queues that wait has become zero. */
 struct queues *queues_new(struct event_base *base, struct aws_client *client, const json_t *conf,
                           void (*known)(void *arg), void *arg);
 void queues_free(struct queues *qs);
