@@ -263,7 +263,8 @@ bool db_has_space(struct db *db, const char **why_out)
     /* A twentieth of the quota stays free, so that turns do not end in SQLITE_FULL one by one. */
     if (db->max_pages && pages_used(db) > db->max_pages - db->max_pages / 20) {
         if (why_out)
-            *why_out = "store.max_mib is used up: raise it, or find out why the queues do not drain";
+            *why_out =
+                "store.max_mib is used up: raise it, or find out why the queues do not drain";
         return false;
     }
     return db_files_has_space(db->files, why_out);
@@ -286,11 +287,16 @@ static int set_up(struct db *db, int max_mib)
     /* EXCLUSIVE before WAL: the index of the log is then in our memory, and no second process can
      * get in between. */
     static const char *const settings[] = {
-        "PRAGMA locking_mode=EXCLUSIVE",   "PRAGMA journal_mode=WAL",
-        "PRAGMA synchronous=FULL",         "PRAGMA foreign_keys=ON",
-        "PRAGMA trusted_schema=OFF",       "PRAGMA cell_size_check=ON",
-        "PRAGMA secure_delete=FAST",       "PRAGMA mmap_size=0",
-        "PRAGMA journal_size_limit=16777216", "PRAGMA wal_autocheckpoint=1000",
+        "PRAGMA locking_mode=EXCLUSIVE",
+        "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=FULL",
+        "PRAGMA foreign_keys=ON",
+        "PRAGMA trusted_schema=OFF",
+        "PRAGMA cell_size_check=ON",
+        "PRAGMA secure_delete=FAST",
+        "PRAGMA mmap_size=0",
+        "PRAGMA journal_size_limit=16777216",
+        "PRAGMA wal_autocheckpoint=1000",
         "PRAGMA temp_store=MEMORY",
     };
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {

@@ -15,11 +15,11 @@
 struct db;
 
 struct db_options {
-    const char *dir;  /* state_dir/store: made 0700 where it is missing */
-    int lock_fd;      /* the lock file, already locked by the supervisor (kept open); -1: the lock
-                         is taken here */
-    int ballast_mib;  /* space that is given back when the disk is full; 0: none */
-    int max_mib;      /* our own quota; 0: none */
+    const char *dir; /* state_dir/store: made 0700 where it is missing */
+    int lock_fd;     /* the lock file, already locked by the supervisor (kept open); -1: the lock
+                        is taken here */
+    int ballast_mib; /* space that is given back when the disk is full; 0: none */
+    int max_mib;     /* our own quota; 0: none */
 };
 
 enum db_state {

@@ -20,11 +20,11 @@
 #define FREE_BYTES_MIN (4LL * 1024 * 1024)
 
 struct db_files {
-    char *dir;      /* own, like all paths here */
+    char *dir; /* own, like all paths here */
     char *database;
     char *ballast;
     char *suspect;
-    int lock_fd;    /* own; held for the process's life */
+    int lock_fd; /* own; held for the process's life */
     int64_t ballast_bytes;
     bool has_ballast;
 };

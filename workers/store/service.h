@@ -6,8 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What the turn and a service (SQS; later S3 and DynamoDB) agree on. A service is a table of pure-ish
- * functions over the open transaction and a call: it never answers anyone and never commits. */
+/* What the turn and a service (SQS; later S3 and DynamoDB) agree on. A service is a table of
+ * pure-ish functions over the open transaction and a call: it never answers anyone and never
+ * commits. */
 struct db;
 
 #define SERVICE_CLAIMS_MAX 10
@@ -56,7 +57,8 @@ struct service {
                                 struct service_call *call, struct service_answer *answer);
     /* Whether this call runs after all others of its turn, oldest first (receives). */
     bool (*waits)(const struct service_call *call);
-    /* When (store clock) the next thing that wait_key waits for is due by itself; INT64_MAX: never. */
+    /* When (store clock) the next thing that wait_key waits for is due by itself; INT64_MAX: never.
+     */
     int64_t (*due_ms)(void *state, const struct service_context *context, int64_t wait_key);
     /* Takes back what an answer gave that never reached its client. */
     enum service_verdict (*undo)(void *state, const struct service_context *context,

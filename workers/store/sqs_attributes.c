@@ -28,7 +28,8 @@ static const char *base_type(const char *type)
     static const char *const bases[] = {"String", "Number", "Binary"};
     for (size_t i = 0; type && strlen(type) <= 256 && i < 3; i++) {
         size_t len = strlen(bases[i]);
-        if (strncmp(type, bases[i], len) == 0 && (!type[len] || (type[len] == '.' && type[len + 1])))
+        if (strncmp(type, bases[i], len) == 0 &&
+            (!type[len] || (type[len] == '.' && type[len + 1])))
             return bases[i];
     }
     return NULL;
@@ -65,23 +66,25 @@ static int take_one(const char *name, const json_t *attribute, struct sqs_attrib
         return bad(r, name, "must contain a non-empty attribute type.");
     const char *base = base_type(type);
     if (!base)
-        return bad(r, name, "has an invalid type. Use String, Number or Binary, with an optional "
-                            ".label.");
+        return bad(r, name,
+                   "has an invalid type. Use String, Number or Binary, with an optional "
+                   ".label.");
     bool binary = strcmp(base, "Binary") == 0;
     const char *value =
         json_string_value(json_object_get(attribute, binary ? "BinaryValue" : "StringValue"));
     size_t bytes = !value ? 0 : binary ? decoded_bytes(value) : strlen(value);
     if (!value || !*value)
-        return sqs_refuse(r, SQS_INVALID_PARAMETER,
-                          "Message (user) attribute '%.100s' must contain a non-empty value of type "
-                          "'%s'.",
-                          name, base);
+        return sqs_refuse(
+            r, SQS_INVALID_PARAMETER,
+            "Message (user) attribute '%.100s' must contain a non-empty value of type "
+            "'%s'.",
+            name, base);
     if (bytes == 0)
         return bad(r, name, "holds what is not base64.");
     if (!binary && !sqs_body_allowed(value, strlen(value)))
-        return sqs_refuse(r, SQS_BAD_CONTENTS,
-                          "Message (user) attribute '%.100s' holds characters that are not allowed.",
-                          name);
+        return sqs_refuse(
+            r, SQS_BAD_CONTENTS,
+            "Message (user) attribute '%.100s' holds characters that are not allowed.", name);
     if (strcmp(base, "Number") == 0 && !good_number(value))
         return bad(r, name, "must hold a number.");
     *out = (struct sqs_attribute){name, type, value};
@@ -118,7 +121,8 @@ int sqs_attributes_take(const json_t *attributes, char **json_out, size_t *bytes
     size_t n = 0;
     const char *name;
     json_t *attribute;
-    json_object_foreach((json_t *)attributes, name, attribute) {
+    json_object_foreach((json_t *)attributes, name, attribute)
+    {
         if (take_one(name, attribute, &list[n], bytes_out, r) < 0) {
             json_decref(kept);
             return -1;
@@ -138,7 +142,8 @@ int sqs_system_attributes_take(const json_t *attributes, const char **trace_out,
     md5_out[0] = '\0';
     const char *name;
     json_t *attribute;
-    json_object_foreach((json_t *)attributes, name, attribute) {
+    json_object_foreach((json_t *)attributes, name, attribute)
+    {
         const char *type = json_string_value(json_object_get(attribute, "DataType"));
         const char *value = json_string_value(json_object_get(attribute, "StringValue"));
         if (strcmp(name, "AWSTraceHeader") != 0)
@@ -160,7 +165,8 @@ static bool wanted(const char *name, const json_t *names)
 {
     size_t i;
     json_t *item;
-    json_array_foreach(names, i, item) {
+    json_array_foreach(names, i, item)
+    {
         const char *pattern = json_string_value(item);
         if (!pattern)
             continue;
@@ -185,7 +191,8 @@ json_t *sqs_attributes_select(const char *kept, const json_t *names, char md5_ou
     size_t n = 0;
     const char *name;
     json_t *attribute;
-    json_object_foreach(all, name, attribute) {
+    json_object_foreach(all, name, attribute)
+    {
         if (n == SQS_USER_ATTRIBUTES_MAX || !wanted(name, names))
             continue;
         const char *text = json_string_value(json_object_get(attribute, "StringValue"));

@@ -17,7 +17,8 @@ static int check_ids(const json_t *entries, struct sqs_refusal *r)
     json_t *entry;
     json_t *seen = json_object();
     int rc = 0;
-    json_array_foreach(entries, i, entry) {
+    json_array_foreach(entries, i, entry)
+    {
         const char *id = json_string_value(json_object_get(entry, "Id"));
         if (!json_is_object(entry)) {
             rc = sqs_refuse(r, SQS_SERIALIZATION, "Each of Entries must be an object.");
@@ -60,9 +61,9 @@ int sqs_batch_entries(struct sqs_op *op, const char *entry_type, const json_t **
 
 void sqs_batch_failed(json_t *failed, const char *id, const struct sqs_refusal *r)
 {
-    json_array_append_new(failed, json_pack("{s:s, s:b, s:s, s:s}", "Id", id, "SenderFault", 1,
-                                            "Code", sqs_error_code(r->error), "Message",
-                                            r->message));
+    json_array_append_new(failed,
+                          json_pack("{s:s, s:b, s:s, s:s}", "Id", id, "SenderFault", 1, "Code",
+                                    sqs_error_code(r->error), "Message", r->message));
 }
 
 json_t *sqs_batch_result(json_t *successful, json_t *failed)

@@ -70,8 +70,7 @@ void sqs_error_answer(const struct sqs_refusal *r, struct service_answer *answer
 
 /* Members of a request. 0, or -1 with the refusal set where it is of the wrong type, out of range
  * or, for a required one, missing. */
-int sqs_need_text(const json_t *in, const char *name, const char **text_out,
-                  struct sqs_refusal *r);
+int sqs_need_text(const json_t *in, const char *name, const char **text_out, struct sqs_refusal *r);
 int sqs_take_text(const json_t *in, const char *name, const char **text_out,
                   struct sqs_refusal *r); /* NULL where absent */
 int sqs_take_int(const json_t *in, const char *name, int64_t low, int64_t high,
@@ -85,12 +84,12 @@ struct sqs_queue {
     int64_t delay_s;
     int64_t wait_s;
     int64_t max_bytes;
-    int64_t retention_s;  /* -1: for ever */
-    int64_t dead_queue;   /* 0: none */
+    int64_t retention_s; /* -1: for ever */
+    int64_t dead_queue;  /* 0: none */
     int64_t max_receives;
     int64_t created_at;
     int64_t modified_at;
-    int64_t purged_at;    /* 0: never */
+    int64_t purged_at; /* 0: never */
 };
 
 /* 1 found, 0 not there, -1 the database failed. */
@@ -112,14 +111,15 @@ const char *sqs_settings_difference(const struct sqs_settings *s, const struct s
 void sqs_settings_apply(const struct sqs_settings *s, struct sqs_queue *queue);
 
 /* ---- user attributes (sqs_attributes.c) */
-/* Checks MessageAttributes (or NULL). *json_out (malloc, NULL where there are none) is what is kept,
- * *bytes_out what it counts towards the message's size, md5_out "" where there are none. */
+/* Checks MessageAttributes (or NULL). *json_out (malloc, NULL where there are none) is what is
+ * kept, *bytes_out what it counts towards the message's size, md5_out "" where there are none. */
 int sqs_attributes_take(const json_t *attributes, char **json_out, size_t *bytes_out,
                         char md5_out[33], struct sqs_refusal *r);
 /* MessageSystemAttributes: AWSTraceHeader. */
 int sqs_system_attributes_take(const json_t *attributes, const char **trace_out, char md5_out[33],
                                struct sqs_refusal *r);
-/* What is kept, filtered by MessageAttributeNames (new; NULL where nothing is left), and its MD5. */
+/* What is kept, filtered by MessageAttributeNames (new; NULL where nothing is left), and its MD5.
+ */
 json_t *sqs_attributes_select(const char *kept, const json_t *names, char md5_out[33]);
 
 /* ---- receipt handles (sqs_receipt.c) */

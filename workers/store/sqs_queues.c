@@ -21,8 +21,7 @@ static int read_queue(struct db *db, sqlite3_stmt *st, struct sqs_queue *q)
         .delay_s = sqlite3_column_int64(st, 3),
         .wait_s = sqlite3_column_int64(st, 4),
         .max_bytes = sqlite3_column_int64(st, 5),
-        .retention_s =
-            sqlite3_column_type(st, 6) == SQLITE_NULL ? -1 : sqlite3_column_int64(st, 6),
+        .retention_s = sqlite3_column_type(st, 6) == SQLITE_NULL ? -1 : sqlite3_column_int64(st, 6),
         .dead_queue = sqlite3_column_int64(st, 7),
         .max_receives = sqlite3_column_int64(st, 8),
         .created_at = sqlite3_column_int64(st, 9),
@@ -247,10 +246,18 @@ static json_t *all_attributes(struct db *db, const struct sqs_queue *q, int64_t 
 /* Names that AWS knows but this queue has no value for are simply absent. */
 static bool known_attribute(const char *name, const json_t *all)
 {
-    static const char *const others[] = {
-        "All", "Policy", "MessageRetentionPeriod", "RedrivePolicy", "RedriveAllowPolicy",
-        "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled", "FifoQueue",
-        "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit"};
+    static const char *const others[] = {"All",
+                                         "Policy",
+                                         "MessageRetentionPeriod",
+                                         "RedrivePolicy",
+                                         "RedriveAllowPolicy",
+                                         "KmsMasterKeyId",
+                                         "KmsDataKeyReusePeriodSeconds",
+                                         "SqsManagedSseEnabled",
+                                         "FifoQueue",
+                                         "ContentBasedDeduplication",
+                                         "DeduplicationScope",
+                                         "FifoThroughputLimit"};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         if (strcmp(others[i], name) == 0)
             return true;
@@ -262,7 +269,8 @@ static json_t *chosen(const json_t *names, json_t *all, struct sqs_refusal *r)
     json_t *out = json_object();
     size_t i;
     json_t *item;
-    json_array_foreach(names, i, item) {
+    json_array_foreach(names, i, item)
+    {
         const char *name = json_string_value(item);
         if (!name || !known_attribute(name, all)) {
             sqs_refuse(r, SQS_BAD_ATTRIBUTE_NAME, "Unknown Attribute %.100s.", name ? name : "");
@@ -308,8 +316,8 @@ json_t *sqs_list_queues_op(struct sqs_op *op)
         sqs_take_int(op->in, "MaxResults", 1, 1000, &max, &op->refusal) < 0)
         return NULL;
     int64_t limit = max ? max : 1000;
-    sqlite3_stmt *st = db_query(op->context->db, sql, "ssi", prefix ? prefix : "",
-                                after ? after : "", limit + 1);
+    sqlite3_stmt *st =
+        db_query(op->context->db, sql, "ssi", prefix ? prefix : "", after ? after : "", limit + 1);
     json_t *urls = json_array();
     char last[81] = "";
     int rc;

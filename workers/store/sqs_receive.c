@@ -40,7 +40,8 @@ static int merge_names(json_t *into, const json_t *names, struct sqs_refusal *r)
 {
     size_t i;
     json_t *item;
-    json_array_foreach(names, i, item) {
+    json_array_foreach(names, i, item)
+    {
         const char *name = json_string_value(item);
         size_t k = 0;
         size_t count = sizeof(system_attributes) / sizeof(system_attributes[0]);
@@ -287,7 +288,7 @@ json_t *sqs_receive_op(struct sqs_op *op)
 
 int64_t sqs_receive_due_ms(const struct service_context *context, int64_t queue)
 {
-    static const char sql[] = 
+    static const char sql[] =
         "SELECT visible_at FROM messages WHERE queue = ?1 AND (expires_at IS NULL OR expires_at > "
         "?2) ORDER BY visible_at LIMIT 1";
     sqlite3_stmt *st = db_query(context->db, sql, "ii", queue, context->now_ms);
@@ -325,8 +326,9 @@ int sqs_receive_sweep(const struct service_context *context, struct sqs_counts *
         return -1;
     int count = db_changes(context->db);
     if (count > 0)
-        log_info("%d messages were older than their queue's MessageRetentionPeriod and were deleted",
-                 count);
+        log_info(
+            "%d messages were older than their queue's MessageRetentionPeriod and were deleted",
+            count);
     counts->expired += count;
     return 0;
 }

@@ -69,8 +69,8 @@ static int take(const json_t *in, const struct sqs_queue *q, struct outgoing *o,
         take_group(in, &o->group, r) < 0 ||
         sqs_attributes_take(json_object_get(in, "MessageAttributes"), &o->attributes,
                             &attribute_bytes, o->attributes_md5, r) < 0 ||
-        sqs_system_attributes_take(json_object_get(in, "MessageSystemAttributes"),
-                                   &o->trace_header, o->system_md5, r) < 0)
+        sqs_system_attributes_take(json_object_get(in, "MessageSystemAttributes"), &o->trace_header,
+                                   o->system_md5, r) < 0)
         return -1;
     size_t len = strlen(o->body);
     o->bytes = len + attribute_bytes;
@@ -149,7 +149,8 @@ static int check_batch_bytes(const json_t *entries, struct sqs_refusal *r)
     size_t total = 0;
     size_t i;
     json_t *entry;
-    json_array_foreach(entries, i, entry) {
+    json_array_foreach(entries, i, entry)
+    {
         struct sqs_refusal ignored;
         char *kept = NULL;
         char md5[33];
@@ -180,7 +181,8 @@ json_t *sqs_send_batch_op(struct sqs_op *op)
     json_t *failed = json_array();
     size_t i;
     json_t *entry;
-    json_array_foreach(entries, i, entry) {
+    json_array_foreach(entries, i, entry)
+    {
         const char *id = json_string_value(json_object_get(entry, "Id"));
         struct sqs_refusal refusal = {0};
         struct outgoing o;

@@ -17,15 +17,15 @@
 struct sqs_service;
 
 struct sqs_counts { /* since start, durable turns only */
-    int64_t sends;             /* SendMessage and SendMessageBatch calls */
+    int64_t sends;  /* SendMessage and SendMessageBatch calls */
     int64_t messages_sent;
-    int64_t receives;          /* ReceiveMessage calls that were answered */
+    int64_t receives; /* ReceiveMessage calls that were answered */
     int64_t messages_received;
-    int64_t deletes;           /* messages deleted */
+    int64_t deletes;            /* messages deleted */
     int64_t visibility_changes; /* messages whose visibility was changed */
-    int64_t redriven;          /* moved to a dead-letter queue by a redrive policy */
-    int64_t returned;          /* taken back because the receiver was gone */
-    int64_t expired;           /* deleted at the end of MessageRetentionPeriod */
+    int64_t redriven;           /* moved to a dead-letter queue by a redrive policy */
+    int64_t returned;           /* taken back because the receiver was gone */
+    int64_t expired;            /* deleted at the end of MessageRetentionPeriod */
 };
 
 struct sqs_service *sqs_service_new(void);

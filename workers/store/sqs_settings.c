@@ -16,7 +16,9 @@ static const struct setting {
     size_t has;
 } table[] = {
 #define ROW(NAME, LOW, HIGH, VALUE, HAS)                                                           \
-    {NAME, LOW, HIGH, offsetof(struct sqs_queue, VALUE), offsetof(struct sqs_settings, HAS)}
+    {                                                                                              \
+        NAME, LOW, HIGH, offsetof(struct sqs_queue, VALUE), offsetof(struct sqs_settings, HAS)     \
+    }
     ROW("VisibilityTimeout", 0, 43200, visibility_s, has_visibility),
     ROW("DelaySeconds", 0, 900, delay_s, has_delay),
     ROW("ReceiveMessageWaitTimeSeconds", 0, 20, wait_s, has_wait),
@@ -89,8 +91,10 @@ static int parse_redrive(struct db *db, const char *queue_name, const char *text
     if (!json_is_object(policy)) {
         bad_redrive(text, "Redrive policy is not a valid JSON map.", r);
     } else if (!arn) {
-        bad_redrive(text, "Redrive policy does not contain mandatory attribute: "
-                          "deadLetterTargetArn.", r);
+        bad_redrive(text,
+                    "Redrive policy does not contain mandatory attribute: "
+                    "deadLetterTargetArn.",
+                    r);
     } else if (redrive_count(policy, &s->values.max_receives) < 0) {
         bad_redrive(text, "Invalid value for maxReceiveCount: must be between 1 and 1000.", r);
     } else if (strncmp(arn, SQS_ARN, strlen(SQS_ARN)) != 0) {
@@ -136,7 +140,8 @@ int sqs_settings_parse(struct db *db, const char *queue_name, const json_t *attr
         return sqs_refuse(r, SQS_SERIALIZATION, "The parameter Attributes must be a map.");
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)attributes, name, value) {
+    json_object_foreach((json_t *)attributes, name, value)
+    {
         const char *text = json_string_value(value);
         if (!text)
             return sqs_refuse(r, SQS_SERIALIZATION, "The attribute %.100s must be a string.", name);
@@ -155,9 +160,8 @@ const char *sqs_settings_difference(const struct sqs_settings *s, const struct s
         if (const_has_of(s, &table[i]) &&
             const_value_of(&s->values, &table[i]) != const_value_of(queue, &table[i]))
             return table[i].name;
-    if (s->has_redrive &&
-        (s->values.dead_queue != queue->dead_queue ||
-         (queue->dead_queue && s->values.max_receives != queue->max_receives)))
+    if (s->has_redrive && (s->values.dead_queue != queue->dead_queue ||
+                           (queue->dead_queue && s->values.max_receives != queue->max_receives)))
         return "RedrivePolicy";
     return NULL;
 }

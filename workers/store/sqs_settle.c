@@ -17,8 +17,9 @@ static int take_receipt(const json_t *in, const struct sqs_queue *q, struct sqs_
     if (sqs_need_text(in, "ReceiptHandle", &text, r) < 0)
         return -1;
     if (sqs_receipt_parse(text, receipt) < 0 || receipt->queue != q->id)
-        return sqs_refuse(r, SQS_BAD_RECEIPT, "The input receipt handle \"%.100s\" is not a valid "
-                                              "receipt handle.",
+        return sqs_refuse(r, SQS_BAD_RECEIPT,
+                          "The input receipt handle \"%.100s\" is not a valid "
+                          "receipt handle.",
                           text);
     return 0;
 }
@@ -98,7 +99,8 @@ static json_t *settle_batch(struct sqs_op *op, const char *entry_type, settle_on
     json_t *failed = json_array();
     size_t i;
     json_t *entry;
-    json_array_foreach(entries, i, entry) {
+    json_array_foreach(entries, i, entry)
+    {
         const char *id = json_string_value(json_object_get(entry, "Id"));
         struct sqs_refusal refusal = {0};
         if (one(op, &q, entry, &refusal) == 0) {

@@ -36,8 +36,8 @@ struct turn {
     struct db *db; /* borrow */
     const struct turn_callbacks *callbacks;
     void *arg;
-    struct event *soon;  /* own: the turn itself */
-    struct event *later; /* own: the next thing that is due */
+    struct event *soon;     /* own: the turn itself */
+    struct event *later;    /* own: the next thing that is due */
     struct entries fresh;   /* arrived since the last turn */
     struct entries polls;   /* waiting, oldest first */
     struct entries returns; /* answers that nobody got: to be undone */
@@ -48,6 +48,7 @@ struct turn {
     struct turn_stats stats;
     bool draining;
     bool broken;
+    bool stopped;
     bool sweep;
     int ticks;
     int idle_ticks;
@@ -147,7 +148,8 @@ void turn_add_answer(struct turn *t, struct turn_asker asker, struct service_ans
 static bool drop_from(struct entries *list, struct turn_asker asker)
 {
     struct entry *e;
-    TAILQ_FOREACH (e, list, link) {
+    TAILQ_FOREACH(e, list, link)
+    {
         if (e->asker.server == asker.server && e->asker.ticket.slot == asker.ticket.slot &&
             e->asker.ticket.generation == asker.ticket.generation) {
             TAILQ_REMOVE(list, e, link);
@@ -193,9 +195,9 @@ static int run_entry(struct turn *t, const struct service_context *context, stru
 static int run_returns(struct turn *t, const struct service_context *context)
 {
     struct entry *e;
-    TAILQ_FOREACH (e, &t->returns, link)
-        if (e->service->undo(e->service->state, context, &e->call) == SERVICE_FAILED)
-            return -1;
+    TAILQ_FOREACH(e, &t->returns, link)
+    if (e->service->undo(e->service->state, context, &e->call) == SERVICE_FAILED)
+        return -1;
     return 0;
 }
 
@@ -232,7 +234,8 @@ static int run_polls(struct turn *t, const struct service_context *context, int6
     struct empty_key keys[EMPTY_KEYS_MAX];
     size_t key_count = 0;
     struct entry *e;
-    TAILQ_FOREACH (e, &t->polls, link) {
+    TAILQ_FOREACH(e, &t->polls, link)
+    {
         bool waited = e->call.deadline_ms > 0;
         bool over = waited && (context->draining || context->now_ms >= e->call.deadline_ms);
         if (!waited || over || !known_empty(keys, key_count, e)) {
@@ -304,7 +307,8 @@ static int transact(struct turn *t, int64_t *next_out)
 static void forget_answers(struct entries *list)
 {
     struct entry *e;
-    TAILQ_FOREACH (e, list, link) {
+    TAILQ_FOREACH(e, list, link)
+    {
         if (!e->service)
             continue;
         e->ready = false;
@@ -363,6 +367,8 @@ static void enter_full(struct turn *t, const char *why)
 
 void turn_run(struct turn *t)
 {
+    if (t->stopped)
+        return;
     if (t->broken) {
         answer_list(t, &t->fresh, true);
         answer_list(t, &t->polls, true);
@@ -400,9 +406,16 @@ void turn_drain(struct turn *t)
     schedule(t);
 }
 
+void turn_stop(struct turn *t)
+{
+    t->stopped = true;
+    event_del(t->soon);
+    event_del(t->later);
+}
+
 void turn_tick(struct turn *t)
 {
-    if (t->broken)
+    if (t->broken || t->stopped)
         return;
     const char *why = NULL;
     if (!db_has_space(t->db, &why)) {

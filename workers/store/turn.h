@@ -26,13 +26,14 @@ struct turn;
 struct db;
 struct event_base;
 
-struct turn_asker { /* where an answer goes; only handed to the callbacks */
+struct turn_asker {             /* where an answer goes; only handed to the callbacks */
     struct http_server *server; /* borrow */
     struct http_ticket ticket;
 };
 
 struct turn_callbacks {
-    /* 0, or -1 where the client is gone (then what it was given is taken back). answer is borrowed. */
+    /* 0, or -1 where the client is gone (then what it was given is taken back). answer is borrowed.
+     */
     int (*answer)(void *arg, struct turn_asker asker, const struct service_answer *answer);
     void (*broken)(void *arg, const char *why);
     /* The store's clock, in ms. */
@@ -62,6 +63,9 @@ void turn_gone(struct turn *t, struct turn_asker asker);
 
 /* From now on nobody waits: long polls are answered in the next turn. */
 void turn_drain(struct turn *t);
+
+/* No turn runs any more; the database may be closed. */
+void turn_stop(struct turn *t);
 
 /* Asks the disk again (once a second): leaves or enters the state "full", and sweeps and truncates
  * the log when idle. */
