@@ -357,7 +357,7 @@ static void store_beat(void *state, json_t *beat)
                   (json_int_t)t.commits, "commit_failures", (json_int_t)t.commit_failures));
     json_object_set_new(
         beat, "gauges",
-        json_pack("{s:I, s:I, s:b, s:I}", "waiting_polls", (json_int_t)t.waiting, "connections",
+        json_pack("{s:I, s:I, s:i, s:I}", "waiting_polls", (json_int_t)t.waiting, "connections",
                   (json_int_t)(http_server_connections(s->local) + http_server_connections(s->tcp)),
                   "full", t.full, "database_bytes", (json_int_t)(s->db ? db_bytes(s->db) : 0)));
 }
