@@ -40,6 +40,7 @@ struct http_conn {
     uint32_t slot;
     uid_t peer_uid;
     bool peer_known;
+    bool ending; /* nothing more is read from it */
 };
 
 LIST_HEAD(conn_list, http_conn);
@@ -301,9 +302,19 @@ void http_conn_answering(struct http_conn *c)
     set_state(c, WRITING);
 }
 
+void http_conn_end(struct http_conn *c)
+{
+    c->ending = true;
+}
+
 void http_conn_answered(struct http_conn *c)
 {
-    bool pipelined = evbuffer_get_length(bufferevent_get_input(c->bev)) > 0;
+    struct evbuffer *input = bufferevent_get_input(c->bev);
+    if (c->ending) {
+        evbuffer_drain(input, evbuffer_get_length(input));
+        shutdown(http_conn_fd(c), SHUT_RDWR);
+    }
+    bool pipelined = evbuffer_get_length(input) > 0;
     set_state(c, pipelined ? READING : IDLE);
 }
 

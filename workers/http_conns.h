@@ -48,6 +48,9 @@ void http_conn_arrived(struct http_conn *c);
 void http_conn_owes(struct http_conn *c, uint32_t slot);
 void http_conn_answering(struct http_conn *c);
 void http_conn_answered(struct http_conn *c);
+/* The answer that is being written is the last: the connection ends behind it even where evhttp
+ * would keep it (it does for CONNECT). */
+void http_conn_end(struct http_conn *c);
 
 unsigned http_conn_requests(const struct http_conn *c); /* arrived so far */
 int http_conn_fd(const struct http_conn *c);

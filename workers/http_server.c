@@ -167,6 +167,8 @@ static void answer(struct http_server *s, struct http_conn *conn, struct evhttp_
         assert(rc == 0);
     }
     http_conn_answering(conn);
+    if (evhttp_request_get_command(request) == EVHTTP_REQ_CONNECT)
+        http_conn_end(conn);
     evhttp_request_set_on_complete_cb(request, on_answered, conn);
     /* Head and body leave in one writev(). The reason phrase is evhttp's own. */
     evhttp_send_reply(request, reply->status, NULL, body);
