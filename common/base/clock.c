@@ -82,14 +82,25 @@ static int join(int year, int month, int day, int hour, int minute, int second, 
     return 0;
 }
 
+/* Whether text begins with this shape, in which 'd' stands for a digit and every other character
+ * for itself: sscanf alone would take signs and blanks for digits. */
+static int has_shape(const char *text, const char *shape)
+{
+    for (; *shape; text++, shape++)
+        if (*shape == 'd' ? !isdigit((unsigned char)*text) : *text != *shape)
+            return 0;
+    return 1;
+}
+
 int clock_parse_rfc3339(const char *text, int64_t *wall_ms_out)
 {
-    int year, month, day, hour, minute, second, used = 0;
-    if (sscanf(text, "%4d-%2d-%2d%*1[Tt ]%2d:%2d:%2d%n", &year, &month, &day, &hour, &minute,
-               &second, &used) != 6 ||
-        used != 19)
+    int year, month, day, hour, minute, second;
+    if (!has_shape(text, "dddd-dd-dd") || !text[10] || !strchr("Tt ", text[10]) ||
+        !has_shape(text + 11, "dd:dd:dd") ||
+        sscanf(text, "%4d-%2d-%2d%*c%2d:%2d:%2d", &year, &month, &day, &hour, &minute, &second) !=
+            6)
         return -1;
-    const char *p = text + used;
+    const char *p = text + 19;
     int64_t ms = 0;
     if (*p == '.') {
         int64_t scale = 100;
@@ -102,8 +113,9 @@ int clock_parse_rfc3339(const char *text, int64_t *wall_ms_out)
     if (*p == 'Z' || *p == 'z') {
         p++;
     } else if (*p == '+' || *p == '-') {
-        int oh, om, n = 0;
-        if (sscanf(p + 1, "%2d:%2d%n", &oh, &om, &n) != 2 || n != 5 || oh > 23 || om > 59)
+        int oh, om;
+        if (!has_shape(p + 1, "dd:dd") || sscanf(p + 1, "%2d:%2d", &oh, &om) != 2 || oh > 23 ||
+            om > 59)
             return -1;
         offset_ms = (oh * 60 + om) * INT64_C(60000) * (*p == '-' ? -1 : 1);
         p += 6;
@@ -118,22 +130,22 @@ int clock_parse_rfc3339(const char *text, int64_t *wall_ms_out)
 
 int clock_parse_amz_date(const char *text, int64_t *wall_ms_out)
 {
-    int year, month, day, hour, minute, second, used = 0;
-    if (strlen(text) != 16 || sscanf(text, "%4d%2d%2dT%2d%2d%2dZ%n", &year, &month, &day, &hour,
-                                     &minute, &second, &used) != 6)
-        return -1;
-    if (used != 16)
+    int year, month, day, hour, minute, second;
+    if (strlen(text) != 16 || !has_shape(text, "ddddddddTddddddZ") ||
+        sscanf(text, "%4d%2d%2dT%2d%2d%2dZ", &year, &month, &day, &hour, &minute, &second) != 6)
         return -1;
     return join(year, month, day, hour, minute, second, 0, wall_ms_out);
 }
 
 int clock_parse_http_date(const char *text, int64_t *wall_ms_out)
 {
-    int day, year, hour, minute, second, used = 0;
+    int day, year, hour, minute, second;
     char month[4];
-    if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &day, month, &year, &hour,
-               &minute, &second, &used) != 6 ||
-        used == 0 || text[used])
+    /* "Sat, 21 Nov 2026 09:30:00 GMT": the name of the day is not looked at. */
+    if (strlen(text) != 29 || !has_shape(text + 3, ", dd ") ||
+        !has_shape(text + 11, " dddd dd:dd:dd GMT") ||
+        sscanf(text + 5, "%2d %3[A-Za-z] %4d %2d:%2d:%2d", &day, month, &year, &hour, &minute,
+               &second) != 6)
         return -1;
     for (int i = 0; i < 12; i++)
         if (strcmp(month, months[i]) == 0)

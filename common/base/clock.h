@@ -22,7 +22,8 @@ void clock_http_date(int64_t wall_ms, char out[CLOCK_TEXT_BYTES]);
 
 /* The reverse of the above; 0, or -1 where text is not of that form. */
 int clock_parse_rfc3339(const char *text, int64_t *wall_ms_out) __attribute__((warn_unused_result));
-int clock_parse_amz_date(const char *text, int64_t *wall_ms_out) __attribute__((warn_unused_result));
+int clock_parse_amz_date(const char *text, int64_t *wall_ms_out)
+    __attribute__((warn_unused_result));
 int clock_parse_http_date(const char *text, int64_t *wall_ms_out)
     __attribute__((warn_unused_result));
 

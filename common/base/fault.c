@@ -46,7 +46,8 @@ static void load(void)
         return;
     char *copy = strdup(spec);
     char *save = NULL;
-    for (char *one = copy ? strtok_r(copy, ",", &save) : NULL; one; one = strtok_r(NULL, ",", &save))
+    for (char *one = copy ? strtok_r(copy, ",", &save) : NULL; one;
+         one = strtok_r(NULL, ",", &save))
         load_one(one);
     free(copy);
 }

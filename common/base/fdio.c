@@ -113,19 +113,36 @@ int fdio_sealed_memfd(const char *name, const void *data, size_t len)
     return fd;
 }
 
+static int make_dir(const char *path, mode_t mode)
+{
+    struct stat st;
+    if (mkdir(path, mode) == 0)
+        return 0;
+    if (errno != EEXIST || stat(path, &st))
+        return -1;
+    if (S_ISDIR(st.st_mode))
+        return 0;
+    errno = ENOTDIR;
+    return -1;
+}
+
 int fdio_make_dirs(const char *path, mode_t mode)
 {
+    if (!*path) {
+        errno = ENOENT;
+        return -1;
+    }
     char *copy = xstrdup(path);
     int rc = 0;
     for (char *p = copy + 1; !rc && *p; p++) {
         if (*p != '/')
             continue;
         *p = '\0';
-        rc = mkdir(copy, mode) && errno != EEXIST ? -1 : 0;
+        rc = make_dir(copy, mode);
         *p = '/';
     }
     if (!rc)
-        rc = mkdir(copy, mode) && errno != EEXIST ? -1 : 0;
+        rc = make_dir(copy, mode);
     int saved = errno;
     free(copy);
     errno = saved;

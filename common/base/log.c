@@ -13,6 +13,9 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 
+#define MESSAGE_BYTES 3000
+#define LINE_BYTES 3800 /* a line and the note of dropped ones stay below PIPE_BUF */
+
 static struct {
     int fd;
     enum log_level level;
@@ -60,15 +63,38 @@ int log_open(const char *path)
     return 0;
 }
 
+/* How many bytes the UTF-8 character at p has; 0 where the bytes are none. */
+static size_t utf8_len(const unsigned char *p)
+{
+    size_t len = *p < 0x80 ? 1 : *p < 0xc2 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : *p < 0xf5 ? 4 : 0;
+    for (size_t i = 1; i < len; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    bool overlong = (*p == 0xe0 && p[1] < 0xa0) || (*p == 0xf0 && p[1] < 0x90);
+    bool surrogate = *p == 0xed && p[1] >= 0xa0;
+    bool beyond = *p == 0xf4 && p[1] >= 0x90;
+    return overlong || surrogate || beyond ? 0 : len;
+}
+
+/* Appends text with controls (C1 too) and what is not UTF-8 escaped, up to LINE_BYTES. */
 static void append_escaped(struct buf *line, const char *text, bool json)
 {
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if (*p < 0x20 || *p == 0x7f)
-            buf_printf(line, json ? "\\u%04x" : "\\x%02x", *p);
-        else if (json && (*p == '"' || *p == '\\'))
-            buf_printf(line, "\\%c", *p);
-        else
-            buf_append(line, p, 1);
+    for (const unsigned char *p = (const unsigned char *)text; *p;) {
+        if (line->len > LINE_BYTES) {
+            buf_puts(line, "...");
+            return;
+        }
+        size_t len = utf8_len(p);
+        bool c1 = len == 2 && p[0] == 0xc2 && p[1] < 0xa0;
+        if (len == 0 || c1 || *p < 0x20 || *p == 0x7f) {
+            buf_printf(line, json ? "\\u%04x" : "\\x%02x", c1 ? p[1] : p[0]);
+            p += c1 ? 2 : 1;
+            continue;
+        }
+        if (json && (*p == '"' || *p == '\\'))
+            buf_puts(line, "\\");
+        buf_append(line, p, len);
+        p += len;
     }
 }
 
@@ -97,8 +123,6 @@ static bool write_line(const struct buf *line)
         return false;
     return write(logger.fd, line->data, line->len) == (ssize_t)line->len;
 }
-
-#define MESSAGE_BYTES 3000 /* escapes and frame added, a line stays below PIPE_BUF in practice */
 
 static void log_line(enum log_level level, const char *format, va_list ap)
 {

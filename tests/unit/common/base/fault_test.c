@@ -1,0 +1,53 @@
+#include "common/base/fault.h"
+
+#include <signal.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* The specification is read once in a process, so each case has one of its own; its answers come
+ * back as the bits of the exit status, its death as a signal. */
+static int run(const char *spec, const char *point, int times)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (spec)
+            setenv("SLUICE_FAULT", spec, 1);
+        else
+            unsetenv("SLUICE_FAULT");
+        int bits = 0;
+        for (int i = 0; i < times; i++)
+            bits |= fault_point(point) << i;
+        _exit(bits);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void points(void **state)
+{
+    (void)state;
+    assert_int_equal(run(NULL, "store.commit", 4), 0);
+    assert_int_equal(run("", "store.commit", 4), 0);
+    assert_int_equal(run("store.commit:2:fail", "store.commit", 4), 2);
+    assert_int_equal(run("store.commit:2:always", "store.commit", 4), 14);
+    assert_int_equal(run("store.commit:1", "store.commit", 1), -SIGKILL);
+    assert_int_equal(run("store.commit:3:kill", "store.commit", 2), 0);
+    assert_int_equal(run("store.commit:3:kill", "store.commit", 3), -SIGKILL);
+    assert_int_equal(run("a:1:fail,store.commit:1:fail", "store.commit", 2), 1);
+    assert_int_equal(run("a:1:fail,b:1:fail", "store.commit", 2), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(points)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

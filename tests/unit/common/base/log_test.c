@@ -1,0 +1,153 @@
+#include "common/base/log.h"
+
+#include <fcntl.h>
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/base/buf.h"
+#include "common/base/fdio.h"
+
+static char path[64];
+
+static int set_up(void **state)
+{
+    (void)state;
+    strcpy(path, "/tmp/log_test.XXXXXX");
+    int fd = mkstemp(path);
+    close(fd);
+    log_name("consumer", 1);
+    return log_open(path);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return unlink(path);
+}
+
+/* What was written since the last call. */
+static char *written(void)
+{
+    struct buf content = {0};
+    assert_int_equal(fdio_read_file(path, 1 << 20, &content), 0);
+    assert_int_equal(truncate(path, 0), 0);
+    return buf_steal(&content);
+}
+
+static void text_line(void **state)
+{
+    (void)state;
+    log_setup(LOG_LEVEL_INFO, false);
+    log_info("queue \"%s\": up", "gr\xc3\xbc\xc3\x9f");
+    log_debug("not written");
+    char *text = written();
+    assert_non_null(strstr(text, "Z info consumer[1] queue \"gr\xc3\xbc\xc3\x9f\": up\n"));
+    assert_null(strstr(text, "not written"));
+    free(text);
+}
+
+static void nothing_starts_a_line_of_its_own(void **state)
+{
+    (void)state;
+    log_setup(LOG_LEVEL_DEBUG, false);
+    log_error("%s", "a\r\nb\x1b[2J\x7f\xc2\x9b\xff\xe2\x82");
+    char *text = written();
+    assert_non_null(strstr(text, "a\\x0d\\x0ab\\x1b[2J\\x7f\\x9b\\xff\\xe2\\x82\n"));
+    assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+    free(text);
+}
+
+static void json_lines_are_json(void **state)
+{
+    (void)state;
+    log_setup(LOG_LEVEL_DEBUG, true);
+    static const char *const nasty[] = {"quote \" back \\ slash",
+                                        "\x01\n\t\x7f",
+                                        "\xff\xfe",
+                                        "\xed\xa0\x80",
+                                        "\xf4\x90\x80\x80",
+                                        "\xc0\xaf",
+                                        "\xe2\x82\xac \xf0\x9f\x98\x80",
+                                        "cut \xe2\x82"};
+    for (size_t i = 0; i < sizeof(nasty) / sizeof(nasty[0]); i++) {
+        log_warn("%s", nasty[i]);
+        char *text = written();
+        json_t *line = json_loads(text, 0, NULL);
+        assert_non_null(line);
+        assert_string_equal(json_string_value(json_object_get(line, "level")), "warn");
+        assert_string_equal(json_string_value(json_object_get(line, "process")), "consumer[1]");
+        json_decref(line);
+        free(text);
+    }
+}
+
+static void a_line_has_a_bound(void **state)
+{
+    (void)state;
+    log_setup(LOG_LEVEL_DEBUG, true);
+    char longest[8000];
+    memset(longest, 1, sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = '\0';
+    log_error("%s", longest);
+    char *text = written();
+    assert_true(strlen(text) <= 4096);
+    json_t *line = json_loads(text, 0, NULL);
+    assert_non_null(line);
+    json_decref(line);
+    free(text);
+}
+
+static void a_full_pipe_is_not_waited_for(void **state)
+{
+    (void)state;
+    log_setup(LOG_LEVEL_DEBUG, false);
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    char name[64];
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", fds[1]);
+    assert_int_equal(log_open(name), 0);
+    for (int i = 0; i < 2000; i++)
+        log_info("line %d with some text to fill the pipe with, which takes 64 KiB", i);
+    char chunk[65536];
+    assert_true(read(fds[0], chunk, sizeof(chunk)) > 0);
+    log_info("after");
+    ssize_t n = read(fds[0], chunk, sizeof(chunk) - 1);
+    assert_true(n > 0);
+    chunk[n] = '\0';
+    assert_non_null(strstr(chunk, "log lines were dropped"));
+    assert_non_null(strstr(chunk, "after\n"));
+    assert_int_equal(log_open(path), 0);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void levels_have_words(void **state)
+{
+    (void)state;
+    enum log_level level = LOG_LEVEL_ERROR;
+    assert_int_equal(log_level_parse("debug", &level), 0);
+    assert_int_equal(level, LOG_LEVEL_DEBUG);
+    assert_int_equal(log_level_parse("loud", &level), -1);
+    assert_int_equal(log_open("/nonexistent/log"), -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(text_line),
+        cmocka_unit_test(nothing_starts_a_line_of_its_own),
+        cmocka_unit_test(json_lines_are_json),
+        cmocka_unit_test(a_line_has_a_bound),
+        cmocka_unit_test(a_full_pipe_is_not_waited_for),
+        cmocka_unit_test(levels_have_words),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
