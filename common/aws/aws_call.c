@@ -126,8 +126,11 @@ static void judge(const struct call *call, const struct http_answer *answer,
         reply->code = outcome_code(answer->outcome);
         reply->message = answer->error;
     } else if (answer->status < 200 || answer->status > 299) {
-        aws_error_read(reply->json, http_answer_header(answer, "x-amzn-query-error"),
-                       answer->status, error);
+        if (answer->body_len && answer->body[0] == '<')
+            aws_error_read_xml(answer->body, answer->body_len, answer->status, error);
+        else
+            aws_error_read(reply->json, http_answer_header(answer, "x-amzn-query-error"),
+                           answer->status, error);
         reply->class = aws_error_class(error, answer->status);
         reply->code = error->code;
         reply->message = error->message;

@@ -1,7 +1,10 @@
 #include "common/aws/errors.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "common/aws/xml.h"
 
 /* Codes of SQS (both spellings, without the prefix AWS.SimpleQueueService.), S3, DynamoDB, STS and
  * of the common layer. Every code that is not here is judged by its status. */
@@ -195,6 +198,20 @@ void aws_error_read(const json_t *json, const char *query_error, int status,
     if (!message)
         message = json_string_value(json_object_get(json, "Message"));
     snprintf(error_out->message, sizeof(error_out->message), "%s", message ? message : "");
+}
+
+void aws_error_read_xml(const char *text, size_t len, int status, struct aws_error *error_out)
+{
+    memset(error_out, 0, sizeof(*error_out));
+    char *code = xml_first_text(text, len, "Code");
+    char *message = xml_first_text(text, len, "Message");
+    if (code)
+        snprintf(error_out->code, sizeof(error_out->code), "%s", code);
+    else
+        snprintf(error_out->code, sizeof(error_out->code), "HTTP %d", status);
+    snprintf(error_out->message, sizeof(error_out->message), "%s", message ? message : "");
+    free(message);
+    free(code);
 }
 
 /* A refused signature is the clock's fault where the text says so. */

@@ -37,6 +37,9 @@ struct aws_error { /* cut where they are longer */
 void aws_error_read(const json_t *json, const char *query_error, int status,
                     struct aws_error *error_out);
 
+/* The same for an XML service (S3, STS): <Code> and <Message>, wherever they stand. */
+void aws_error_read_xml(const char *text, size_t len, int status, struct aws_error *error_out);
+
 /* The class of an error answer: by code, then by legacy code, then by status. */
 enum aws_class aws_error_class(const struct aws_error *error, int status);
 

@@ -1,0 +1,192 @@
+#include "common/aws/xml.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/buf.h"
+
+#define DEPTH_MAX 16
+
+void xml_start(struct xml_reader *r, const char *text, size_t len)
+{
+    *r = (struct xml_reader){.at = text, .end = text + len};
+}
+
+static void append_utf8(struct buf *out, uint32_t c)
+{
+    char bytes[4];
+    size_t n = 0;
+    if (c < 0x80) {
+        bytes[n++] = (char)c;
+    } else if (c < 0x800) {
+        bytes[n++] = (char)(0xc0 | c >> 6);
+        bytes[n++] = (char)(0x80 | (c & 0x3f));
+    } else if (c < 0x10000) {
+        bytes[n++] = (char)(0xe0 | c >> 12);
+        bytes[n++] = (char)(0x80 | (c >> 6 & 0x3f));
+        bytes[n++] = (char)(0x80 | (c & 0x3f));
+    } else {
+        bytes[n++] = (char)(0xf0 | c >> 18);
+        bytes[n++] = (char)(0x80 | (c >> 12 & 0x3f));
+        bytes[n++] = (char)(0x80 | (c >> 6 & 0x3f));
+        bytes[n++] = (char)(0x80 | (c & 0x3f));
+    }
+    buf_append(out, bytes, n);
+}
+
+/* Appends what the entity at p ("&…;") stands for; the length of the reference, or 0. */
+static size_t append_entity(struct buf *out, const char *p, const char *end)
+{
+    static const struct {
+        const char *name;
+        char c;
+    } entities[] = {
+        {"&lt;", '<'}, {"&gt;", '>'}, {"&amp;", '&'}, {"&quot;", '"'}, {"&apos;", '\''}};
+    size_t left = (size_t)(end - p);
+    for (size_t i = 0; i < sizeof(entities) / sizeof(entities[0]); i++) {
+        size_t n = strlen(entities[i].name);
+        if (left >= n && memcmp(p, entities[i].name, n) == 0) {
+            buf_append(out, &entities[i].c, 1);
+            return n;
+        }
+    }
+    char digits[16];
+    const char *semicolon = memchr(p, ';', left < sizeof(digits) ? left : sizeof(digits));
+    if (left < 4 || p[1] != '#' || !semicolon)
+        return 0;
+    bool hex = p[2] == 'x';
+    const char *from = p + (hex ? 3 : 2);
+    size_t n = (size_t)(semicolon - from);
+    memcpy(digits, from, n);
+    digits[n] = '\0';
+    if (!n || strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789") != n)
+        return 0;
+    unsigned long c = strtoul(digits, NULL, hex ? 16 : 10);
+    if (c == 0 || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+        return 0;
+    append_utf8(out, (uint32_t)c);
+    return (size_t)(semicolon + 1 - p);
+}
+
+static enum xml_token read_text(struct xml_reader *r, struct xml_piece *piece)
+{
+    struct buf out = {0};
+    while (r->at < r->end && *r->at != '<') {
+        size_t n = 1;
+        if (*r->at == '&')
+            n = append_entity(&out, r->at, r->end);
+        else
+            buf_append(&out, r->at, 1);
+        if (!n) {
+            buf_free(&out);
+            return XML_BROKEN;
+        }
+        r->at += n;
+    }
+    piece->text = buf_steal(&out);
+    return XML_TEXT;
+}
+
+static bool take_name(const char *from, const char *to, struct xml_piece *piece)
+{
+    const char *colon = memchr(from, ':', (size_t)(to - from));
+    if (colon)
+        from = colon + 1;
+    size_t n = (size_t)(to - from);
+    if (!n || n >= sizeof(piece->name))
+        return false;
+    memcpy(piece->name, from, n);
+    piece->name[n] = '\0';
+    return true;
+}
+
+static enum xml_token read_tag(struct xml_reader *r, struct xml_piece *piece)
+{
+    const char *close = memchr(r->at, '>', (size_t)(r->end - r->at));
+    if (!close || r->at[1] == '!')
+        return XML_BROKEN;
+    const char *from = r->at + 1;
+    bool ends = *from == '/';
+    bool empty = !ends && close[-1] == '/';
+    if (ends)
+        from++;
+    const char *to = from;
+    while (to < close && !strchr(" \t\r\n/", *to))
+        to++;
+    if (!take_name(from, to, piece))
+        return XML_BROKEN;
+    if (ends) {
+        r->at = close + 1;
+        return r->depth-- > 0 ? XML_END : XML_BROKEN;
+    }
+    if (++r->depth > DEPTH_MAX)
+        return XML_BROKEN;
+    r->empty = empty;
+    r->at = close + 1;
+    return XML_START;
+}
+
+static bool skip_declaration(struct xml_reader *r)
+{
+    if (r->end - r->at < 2 || r->at[0] != '<' || r->at[1] != '?')
+        return false;
+    const char *close = memchr(r->at, '>', (size_t)(r->end - r->at));
+    if (!close)
+        return false;
+    r->at = close + 1;
+    return true;
+}
+
+static bool blank_until_tag(const char *p, const char *end)
+{
+    while (p < end && strchr(" \t\r\n", *p))
+        p++;
+    return p == end || *p == '<';
+}
+
+enum xml_token xml_next(struct xml_reader *r, struct xml_piece *piece_out)
+{
+    piece_out->text = NULL;
+    if (r->empty) {
+        r->empty = false;
+        r->depth--;
+        return XML_END;
+    }
+    do {
+        if (blank_until_tag(r->at, r->end))
+            while (r->at < r->end && *r->at != '<')
+                r->at++;
+    } while (skip_declaration(r));
+    if (r->at == r->end)
+        return r->depth == 0 ? XML_DONE : XML_BROKEN;
+    if (*r->at == '<')
+        return r->end - r->at < 3 ? XML_BROKEN : read_tag(r, piece_out);
+    return r->depth ? read_text(r, piece_out) : XML_BROKEN;
+}
+
+char *xml_first_text(const char *text, size_t len, const char *name)
+{
+    struct xml_reader r;
+    struct xml_piece piece;
+    bool inside = false;
+    xml_start(&r, text, len);
+    for (;;) {
+        switch (xml_next(&r, &piece)) {
+        case XML_START:
+            inside = strcmp(piece.name, name) == 0;
+            break;
+        case XML_TEXT:
+            if (inside)
+                return piece.text;
+            free(piece.text);
+            break;
+        case XML_END:
+            inside = false;
+            break;
+        case XML_DONE:
+        case XML_BROKEN:
+            return NULL;
+        }
+    }
+}
