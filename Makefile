@@ -104,6 +104,15 @@ $(PROGRAMS):
 	@mkdir -p $(@D)
 	$(call quiet,LD) $(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
+# The console's files as C strings: NUL behind each, usable in sizeof.
+CONSOLE   = $(wildcard workers/retry/console/*)
+CONSOLE_H = $(patsubst workers/retry/console/%,$(BUILD)/gen/console_%.h,$(CONSOLE))
+$(BUILD)/obj/workers/retry/console.o: $(CONSOLE_H)
+$(BUILD)/gen/console_%.h: workers/retry/console/%
+	@mkdir -p $(@D)
+	@{ echo 'static const unsigned char console_$(subst .,_,$*)[] = {'; \
+	   od -An -v -tx1 $< | sed 's/ \([0-9a-f][0-9a-f]\)/0x\1,/g'; echo '0};'; } > $@
+
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CC) $(CC) $(CFLAGS_ALL) $(if $(WERROR),-Werror) $(CFLAGS) -MMD -MP -c -o $@ $<
