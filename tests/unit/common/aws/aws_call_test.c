@@ -1,0 +1,354 @@
+#include "common/aws/aws_call.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/common/fake_aws.h"
+
+#define STEPS(list) list, sizeof(list) / sizeof((list)[0])
+#define THROTTLE                                                                                   \
+    {                                                                                              \
+        403, "{\"__type\":\"com.amazonaws.sqs#RequestThrottled\",\"message\":\"slow\"}", NULL,     \
+            NULL, false                                                                            \
+    }
+
+struct seen {
+    int calls;
+    int releases;
+    enum aws_class class;
+    int status;
+    int attempts;
+    char code[96];
+    char message[256];
+    char body[256];
+    bool json;
+    struct aws_client *client;
+    uint64_t cancel_id;
+};
+
+static void see(void *arg, const struct aws_reply *reply)
+{
+    struct seen *seen = arg;
+    assert_int_equal(seen->releases, 0);
+    seen->calls++;
+    seen->class = reply->class;
+    seen->status = reply->status;
+    seen->attempts = reply->attempts;
+    seen->json = reply->json != NULL;
+    snprintf(seen->code, sizeof(seen->code), "%s", reply->code);
+    snprintf(seen->message, sizeof(seen->message), "%s", reply->message);
+    snprintf(seen->body, sizeof(seen->body), "%s", reply->body);
+    if (seen->cancel_id)
+        aws_cancel(seen->client, seen->cancel_id);
+}
+
+static void count_release(void *arg)
+{
+    ((struct seen *)arg)->releases++;
+}
+
+static struct aws_request post(int max_attempts)
+{
+    static const struct http_header headers[] = {{"Content-Type", "application/x-amz-json-1.0"},
+                                                 {"X-Amz-Target", "AmazonSQS.Test"}};
+    return (struct aws_request){
+        .method = "POST",
+        .path = "/",
+        .query = "",
+        .headers = headers,
+        .header_count = 2,
+        .body = "{\"a\":1}",
+        .body_len = 7,
+        .timeout_ms = 1000,
+        .deadline_ms = 5000,
+        .max_attempts = max_attempts,
+        .json_answer = true,
+    };
+}
+
+static struct seen ask(struct fake_aws *f, struct aws_request request)
+{
+    struct seen seen = {0};
+    uint64_t id = aws_call(f->client, &f->endpoint, &request, see, count_release, &seen);
+    assert_int_equal(seen.calls, 0);
+    assert_true(id > 0);
+    run_until(f->base, &seen.calls, 1);
+    run_ms(f->base, 10);
+    assert_int_equal(seen.calls, 1);
+    assert_int_equal(seen.releases, 1);
+    return seen;
+}
+
+static void a_call_is_signed_as_it_is_sent(void **state)
+{
+    (void)state;
+    static const struct fake_step steps[] = {{200, "{\"b\":2}", NULL, NULL, false}};
+    struct fake_aws f = fake_aws_new("sqs", STEPS(steps), true);
+    struct seen seen = ask(&f, post(3));
+    assert_int_equal(seen.class, AWS_OK);
+    assert_int_equal(seen.status, 200);
+    assert_int_equal(seen.attempts, 1);
+    assert_true(seen.json);
+    assert_string_equal(seen.code, "");
+    assert_string_equal(seen.body, "{\"b\":2}");
+    assert_true(fake_aws_signed(&f, 0));
+    char *authorization = fake_header(f.server, 0, "authorization");
+    assert_non_null(
+        strstr(authorization, "SignedHeaders=content-type;host;x-amz-date;x-amz-target,"));
+    free(authorization);
+    char *host = fake_header(f.server, 0, "host");
+    assert_string_equal(host, f.server->url + 7);
+    free(host);
+    /* A path and a query, and a changed secret is noticed by the check itself. */
+    struct aws_request request = post(1);
+    request.path = "/a%20b/c";
+    request.query = "z&a=%2F";
+    ask(&f, request);
+    assert_true(fake_aws_signed(&f, 1));
+    f.server->requests[1][strlen(f.server->requests[1]) - 2] = '9';
+    assert_false(fake_aws_signed(&f, 1));
+    fake_aws_free(&f);
+}
+
+static void tokens_and_s3_hashes_are_signed(void **state)
+{
+    (void)state;
+    static const struct fake_step steps[] = {{200, "<xml/>", NULL, NULL, false}};
+    struct fake_aws f = fake_aws_new("s3", STEPS(steps), false);
+    fake_aws_keys(&f, "TOK+EN/x==");
+    struct aws_request request = post(1);
+    request.json_answer = false;
+    struct seen seen = ask(&f, request);
+    assert_int_equal(seen.class, AWS_OK);
+    assert_true(fake_aws_signed(&f, 0));
+    char *authorization = fake_header(f.server, 0, "authorization");
+    assert_non_null(strstr(authorization, "SignedHeaders=content-type;host;x-amz-content-sha256;"
+                                          "x-amz-date;x-amz-security-token;x-amz-target,"));
+    free(authorization);
+    char *token = fake_header(f.server, 0, "x-amz-security-token");
+    assert_string_equal(token, "TOK+EN/x==");
+    free(token);
+    fake_aws_free(&f);
+}
+
+static void default_ports_are_not_in_the_host(void **state)
+{
+    (void)state;
+    static const struct fake_step steps[] = {{200, "", NULL, NULL, false}};
+    struct fake_aws f = fake_aws_new("sqs", STEPS(steps), true);
+    fake_free(f.server);
+    char path[] = "/tmp/sluice-unit-XXXXXX";
+    assert_non_null(mkdtemp(path));
+    char *socket_path = xasprintf("%s/s", path);
+    f.server = fake_unix(f.base, socket_path, STEPS(steps));
+    f.endpoint.unix_socket = socket_path;
+    f.endpoint.url = "http://store.local:80/prefix";
+    struct seen seen = ask(&f, post(1));
+    assert_int_equal(seen.class, AWS_OK);
+    char *host = fake_header(f.server, 0, "host");
+    assert_string_equal(host, "store.local");
+    free(host);
+    assert_int_equal(strncmp(f.server->requests[0], "POST /prefix/ HTTP/1.1", 22), 0);
+    assert_true(fake_aws_signed(&f, 0));
+    fake_aws_free(&f);
+    assert_int_equal(unlink(socket_path) | rmdir(path), 0);
+    free(socket_path);
+}
+
+/* The server's hint makes the second attempt fall into another second. */
+static void every_attempt_has_a_fresh_signature(void **state)
+{
+    (void)state;
+    static const struct fake_step steps[] = {
+        {500, "oops", "x-amz-retry-after: 1100\r\n", NULL, false}, {200, "{}", NULL, NULL, false}};
+    struct fake_aws f = fake_aws_new("sqs", STEPS(steps), true);
+    struct seen seen = ask(&f, post(3));
+    assert_int_equal(seen.class, AWS_OK);
+    assert_int_equal(seen.attempts, 2);
+    assert_int_equal(f.server->request_count, 2);
+    assert_true(f.server->at_ms[1] - f.server->at_ms[0] >= 1095);
+    char *first = fake_header(f.server, 0, "x-amz-date");
+    char *second = fake_header(f.server, 1, "x-amz-date");
+    assert_string_not_equal(first, second);
+    assert_true(fake_aws_signed(&f, 0) && fake_aws_signed(&f, 1));
+    free(first);
+    free(second);
+    fake_aws_free(&f);
+}
+
+static void only_what_may_pass_is_retried(void **state)
+{
+    (void)state;
+    static const struct {
+        struct fake_step step;
+        int max_attempts, attempts;
+        enum aws_class class;
+        const char *code;
+    } CASES[] = {
+        {{503, "", NULL, NULL, false}, 3, 3, AWS_TRANSIENT, "HTTP 503"},
+        {{502, "<html>", NULL, NULL, true}, 2, 2, AWS_TRANSIENT, "HTTP 502"},
+        {THROTTLE, 2, 2, AWS_THROTTLED, "RequestThrottled"},
+        {THROTTLE, 1, 1, AWS_THROTTLED, "RequestThrottled"},
+        {{400, "{\"__type\":\"ExpiredTokenException\"}", NULL, NULL, false},
+         2,
+         2,
+         AWS_EXPIRED,
+         "ExpiredTokenException"},
+        {{400, "{\"__type\":\"a#QueueDoesNotExist\"}", NULL, NULL, false},
+         3,
+         1,
+         AWS_MISSING,
+         "QueueDoesNotExist"},
+        {{400, "{\"__type\":\"a#InvalidParameterValue\"}", NULL, NULL, false},
+         3,
+         1,
+         AWS_INVALID,
+         "InvalidParameterValue"},
+        {{403, "", NULL, NULL, false}, 3, 1, AWS_DENIED, "HTTP 403"},
+        {{302, "", "Location: /\r\n", NULL, false}, 3, 1, AWS_INVALID, "HTTP 302"},
+        {{200, "not JSON", NULL, NULL, false}, 3, 3, AWS_TRANSIENT, "UnreadableAnswer"},
+        {{200, "{\"cut\":", NULL, NULL, false}, 2, 2, AWS_TRANSIENT, "UnreadableAnswer"},
+        {{200, "[]", NULL, NULL, false}, 2, 2, AWS_TRANSIENT, "UnreadableAnswer"},
+        {{0, NULL, NULL, NULL, true}, 3, 3, AWS_TRANSIENT, "ConnectionBroken"},
+        {{0, NULL, NULL, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", true},
+         2,
+         2,
+         AWS_TRANSIENT,
+         "ConnectionBroken"},
+        {{200, "", NULL, NULL, false}, 3, 1, AWS_OK, ""},
+        {{200, " {\"a\":\"\\u0000\"} ", NULL, NULL, false}, 3, 1, AWS_OK, ""},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct fake_aws f = fake_aws_new("sqs", &CASES[i].step, 1, true);
+        struct seen seen = ask(&f, post(CASES[i].max_attempts));
+        if (seen.class != CASES[i].class || seen.attempts != CASES[i].attempts ||
+            strcmp(seen.code, CASES[i].code) || (int)f.server->request_count != seen.attempts)
+            fail_msg("case %zu: %s, code %s, %d attempts, %zu requests", i,
+                     aws_class_word(seen.class), seen.code, seen.attempts, f.server->request_count);
+        fake_aws_free(&f);
+    }
+}
+
+static void no_attempt_begins_after_the_deadline(void **state)
+{
+    (void)state;
+    static const struct fake_step steps[] = {{503, "", NULL, NULL, false}};
+    struct fake_aws f = fake_aws_new("sqs", STEPS(steps), true);
+    struct aws_request request = post(1000);
+    request.deadline_ms = 600;
+    int64_t start = clock_mono_ms();
+    struct seen seen = ask(&f, request);
+    assert_int_equal(seen.class, AWS_TRANSIENT);
+    assert_string_equal(seen.code, "HTTP 503");
+    assert_true(seen.attempts > 1 && seen.attempts < 30);
+    assert_true(clock_mono_ms() - start < 900);
+    fake_aws_free(&f);
+    /* A silent server: each attempt has its own limit, the last one the deadline's rest. */
+    static const struct fake_step silence[] = {{0, NULL, NULL, NULL, false}};
+    f = fake_aws_new("sqs", STEPS(silence), true);
+    request.timeout_ms = 150;
+    request.deadline_ms = 400;
+    start = clock_mono_ms();
+    seen = ask(&f, request);
+    assert_int_equal(seen.class, AWS_TRANSIENT);
+    assert_string_equal(seen.code, "Timeout");
+    assert_true(seen.attempts >= 2);
+    assert_true(clock_mono_ms() - start < 700);
+    fake_aws_free(&f);
+}
+
+static void a_missing_key_is_waited_for(void **state)
+{
+    (void)state;
+    static const struct fake_step steps[] = {{200, "{}", NULL, NULL, false}};
+    struct fake_aws f = fake_aws_new("sqs", STEPS(steps), false);
+    struct aws_request request = post(3);
+    request.deadline_ms = 120;
+    struct seen seen = ask(&f, request);
+    assert_int_equal(seen.class, AWS_NO_KEY);
+    assert_string_equal(seen.code, "NoSigningKey");
+    assert_int_equal(seen.status, 0);
+    assert_int_equal(seen.attempts, 0);
+    assert_int_equal(f.server->request_count, 0);
+    struct seen late = {0};
+    request.deadline_ms = 5000;
+    aws_call(f.client, &f.endpoint, &request, see, NULL, &late);
+    run_ms(f.base, 70);
+    assert_int_equal(late.calls, 0);
+    fake_aws_keys(&f, "");
+    run_until(f.base, &late.calls, 1);
+    assert_int_equal(late.class, AWS_OK);
+    assert_int_equal(late.attempts, 1);
+    fake_aws_free(&f);
+}
+
+static void cancelled_calls_are_released(void **state)
+{
+    (void)state;
+    static const struct fake_step steps[] = {{0, NULL, NULL, NULL, false}};
+    struct fake_aws f = fake_aws_new("sqs", STEPS(steps), true);
+    struct seen sent = {0}, waiting = {0}, left = {0};
+    struct aws_request request = post(3);
+    uint64_t id = aws_call(f.client, &f.endpoint, &request, see, count_release, &sent);
+    struct aws_endpoint unknown = f.endpoint;
+    unknown.region = "elsewhere";
+    uint64_t other = aws_call(f.client, &unknown, &request, see, count_release, &waiting);
+    request.long_poll = true;
+    aws_call(f.client, &f.endpoint, &request, see, count_release, &left);
+    run_ms(f.base, 60);
+    assert_int_equal(f.server->request_count, 2);
+    aws_cancel(f.client, id);
+    aws_cancel(f.client, id);
+    aws_cancel(f.client, other);
+    aws_cancel(f.client, 0);
+    run_ms(f.base, 60);
+    assert_int_equal(sent.calls + waiting.calls + left.calls, 0);
+    assert_int_equal(sent.releases, 1);
+    assert_int_equal(waiting.releases, 1);
+    assert_int_equal(left.releases, 0);
+    fake_aws_free(&f);
+    assert_int_equal(left.releases, 1);
+    assert_int_equal(left.calls, 0);
+}
+
+static void cancelling_inside_a_callback_is_safe(void **state)
+{
+    (void)state;
+    static const struct fake_step steps[] = {{200, "{}", NULL, NULL, false}};
+    struct fake_aws f = fake_aws_new("sqs", STEPS(steps), true);
+    struct seen one = {.client = f.client}, two = {.client = f.client};
+    struct aws_request request = post(1);
+    two.cancel_id = aws_call(f.client, &f.endpoint, &request, see, count_release, &one);
+    one.cancel_id = aws_call(f.client, &f.endpoint, &request, see, count_release, &two);
+    run_ms(f.base, 100);
+    assert_int_equal(one.calls + two.calls, 1);
+    assert_int_equal(one.releases + two.releases, 2);
+    struct seen own = {.client = f.client};
+    own.cancel_id = two.cancel_id + 2;
+    aws_call(f.client, &f.endpoint, &request, see, count_release, &own);
+    run_until(f.base, &own.calls, 1);
+    assert_int_equal(own.releases, 1);
+    fake_aws_free(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_call_is_signed_as_it_is_sent),
+        cmocka_unit_test(tokens_and_s3_hashes_are_signed),
+        cmocka_unit_test(default_ports_are_not_in_the_host),
+        cmocka_unit_test(every_attempt_has_a_fresh_signature),
+        cmocka_unit_test(only_what_may_pass_is_retried),
+        cmocka_unit_test(no_attempt_begins_after_the_deadline),
+        cmocka_unit_test(a_missing_key_is_waited_for),
+        cmocka_unit_test(cancelled_calls_are_released),
+        cmocka_unit_test(cancelling_inside_a_callback_is_safe),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
