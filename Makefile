@@ -84,8 +84,7 @@ ifneq ($(strip $(FLAGS_TEXT)),$(strip $(file <$(BUILD)/flags)))
 .PHONY: $(BUILD)/flags
 endif
 $(BUILD)/flags:
-	@mkdir -p $(@D)
-	$(file >$@,$(FLAGS_TEXT))@:
+	$(shell mkdir -p $(@D))$(file >$@,$(FLAGS_TEXT))@:
 
 $(BUILD)/lib/libcommon.a: $(COMMON_O)
 $(BUILD)/lib/libworker.a: $(WORKER_O)
