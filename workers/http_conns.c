@@ -13,6 +13,7 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/xalloc.h"
+#include "workers/http_linger.h"
 
 #define BUCKETS 256
 #define SWEEP_MS 250
@@ -48,7 +49,8 @@ LIST_HEAD(conn_list, http_conn);
 struct http_conns {
     struct event_base *base; /* borrowed: the process's loop */
     struct http_conns_options options;
-    struct event *sweep; /* own */
+    struct event *sweep;        /* own */
+    struct http_linger *linger; /* own */
     struct conn_list buckets[BUCKETS];
     size_t count;
     bool draining;
@@ -128,6 +130,7 @@ static void replace_page(struct http_conn *c)
     clock_http_date(clock_wall_ms(), date);
     const char *body = c->conns->options.refusal(status);
     set_state(c, WRITING);
+    http_conn_linger(c);
     evbuffer_unfreeze(output, 1);
     evbuffer_drain(output, evbuffer_get_length(output));
     evbuffer_freeze(output, 1);
@@ -217,6 +220,7 @@ struct http_conns *http_conns_new(struct event_base *base, const struct http_con
     conns->options = *o;
     for (size_t i = 0; i < BUCKETS; i++)
         LIST_INIT(&conns->buckets[i]);
+    conns->linger = http_linger_new(base);
     conns->sweep = event_new(base, -1, EV_PERSIST, sweep, conns);
     assert(conns->sweep);
     start_sweep(conns, SWEEP_MS);
@@ -233,6 +237,7 @@ void http_conns_free(struct http_conns *conns)
             forget(LIST_FIRST(&conns->buckets[i]));
     }
     event_free(conns->sweep);
+    http_linger_free(conns->linger);
     free(conns);
 }
 
@@ -305,6 +310,11 @@ void http_conn_answering(struct http_conn *c)
 void http_conn_end(struct http_conn *c)
 {
     c->ending = true;
+}
+
+void http_conn_linger(struct http_conn *c)
+{
+    http_linger_add(c->conns->linger, http_conn_fd(c));
 }
 
 void http_conn_answered(struct http_conn *c)

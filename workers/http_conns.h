@@ -51,6 +51,8 @@ void http_conn_answered(struct http_conn *c);
 /* The answer that is being written is the last: the connection ends behind it even where evhttp
  * would keep it (it does for CONNECT). */
 void http_conn_end(struct http_conn *c);
+/* The request is refused and more of it may be on its way: the answer must reach the client. */
+void http_conn_linger(struct http_conn *c);
 
 unsigned http_conn_requests(const struct http_conn *c); /* arrived so far */
 int http_conn_fd(const struct http_conn *c);

@@ -140,6 +140,22 @@ static void on_answered(struct evhttp_request *request, void *arg)
     http_conn_answered(arg);
 }
 
+/* What evhttp has no phrase for; NULL: its own. Never anything from a request: it is not checked.
+ */
+static const char *phrase(int status)
+{
+    switch (status) {
+    case 421:
+        return "Misdirected Request";
+    case 422:
+        return "Unprocessable Content";
+    case 429:
+        return "Too Many Requests";
+    default:
+        return NULL;
+    }
+}
+
 static bool has_no_body(const struct evhttp_request *request, int status)
 {
     return evhttp_request_get_command(request) == EVHTTP_REQ_HEAD || status == 204 || status == 304;
@@ -170,8 +186,8 @@ static void answer(struct http_server *s, struct http_conn *conn, struct evhttp_
     if (evhttp_request_get_command(request) == EVHTTP_REQ_CONNECT)
         http_conn_end(conn);
     evhttp_request_set_on_complete_cb(request, on_answered, conn);
-    /* Head and body leave in one writev(). The reason phrase is evhttp's own. */
-    evhttp_send_reply(request, reply->status, NULL, body);
+    /* Head and body leave in one writev(). */
+    evhttp_send_reply(request, reply->status, phrase(reply->status), body);
     if (body)
         evbuffer_free(body);
 }
@@ -214,6 +230,8 @@ static void refuse(struct http_server *s, struct http_conn *conn, struct evhttp_
                                .body = body,
                                .body_len = strlen(body),
                                .close = status != 503};
+    if (reply.close)
+        http_conn_linger(conn);
     answer(s, conn, request, &reply);
 }
 
