@@ -12,14 +12,11 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/queue.h>
-#include <unistd.h>
 
-#include "common/base/buf.h"
-#include "common/base/clock.h"
-#include "common/base/unix_socket.h"
 #include "common/base/xalloc.h"
+#include "common/net/http_collect.h"
+#include "common/net/socket_paths.h"
 
-#define HEADER_CAP_BYTES 65536
 #define CONNECT_TIMEOUT_MS 3000
 /* libcurl does not time a call that waits for a connection of its own; our guard does. It comes a
  * little later, so that libcurl's own words win where both are due. */
@@ -29,16 +26,10 @@ struct call {
     TAILQ_ENTRY(call) link;
     struct http_client *client; /* borrowed: owns us */
     uint64_t id;
-    CURL *easy;               /* own */
-    struct curl_slist *lines; /* own: the request's header lines */
-    struct event *guard;      /* own */
-    size_t cap_bytes;
-    struct buf head; /* "name\0value\0..." */
-    size_t header_count;
-    bool head_done; /* its empty line came: what follows are trailers, and are ignored */
-    struct buf body;
-    bool too_large;
-    int64_t first_byte_mono_ms;
+    CURL *easy;                 /* own */
+    struct curl_slist *lines;   /* own: the request's header lines */
+    struct event *guard;        /* own */
+    struct http_collect answer; /* its buffers are owned */
     char error[CURL_ERROR_SIZE];
     bool added; /* on the multi handle */
     http_answer_cb *done;
@@ -50,20 +41,13 @@ struct watch { /* a descriptor of libcurl's that we watch */
     struct event *event; /* own */
 };
 
-struct socket_path { /* a Unix socket's path in a form that fits; kept for the client's life */
-    SLIST_ENTRY(socket_path) link;
-    char *path;    /* own */
-    char *fitting; /* own */
-    int dir_fd;    /* open while fitting is in use, or -1 */
-};
-
 struct http_client {
     struct event_base *base; /* borrowed: the process's */
     CURLM *multi;            /* own */
     struct event *timer;     /* own: libcurl's one timer */
     TAILQ_HEAD(, call) calls;
     LIST_HEAD(, watch) watches;
-    SLIST_HEAD(, socket_path) paths;
+    struct socket_paths *paths; /* own */
     uint64_t last_id;
     bool finishing; /* a callback runs: the client must not be freed now */
 };
@@ -83,21 +67,8 @@ static void call_free(struct call *call)
     curl_easy_cleanup(call->easy);
     curl_slist_free_all(call->lines);
     event_free(call->guard);
-    buf_free(&call->head);
-    buf_free(&call->body);
+    http_collect_free(&call->answer);
     free(call);
-}
-
-static struct http_header *headers_of(const struct call *call)
-{
-    struct http_header *headers = xcalloc(call->header_count + 1, sizeof(*headers));
-    const char *p = call->head.data;
-    for (size_t i = 0; i < call->header_count; i++) {
-        headers[i].name = p;
-        headers[i].value = p + strlen(p) + 1;
-        p = headers[i].value + strlen(headers[i].value) + 1;
-    }
-    return headers;
 }
 
 static enum http_outcome outcome_of(const struct call *call, CURLcode code)
@@ -106,8 +77,8 @@ static enum http_outcome outcome_of(const struct call *call, CURLcode code)
     curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &sent);
     /* libcurl takes a head that was cut off for a whole one. */
     if (code == CURLE_OK)
-        return call->head_done ? HTTP_ANSWERED : HTTP_BROKEN;
-    if (call->too_large)
+        return call->answer.head_done ? HTTP_ANSWERED : HTTP_BROKEN;
+    if (call->answer.too_large)
         return HTTP_TOO_LARGE;
     if (sent == 0)
         return HTTP_UNREACHABLE;
@@ -135,31 +106,30 @@ static void finish(struct call *call, CURLcode code)
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     enum http_outcome outcome = outcome_of(call, code);
     bool answered = outcome == HTTP_ANSWERED;
-    buf_append(&call->body, "", 0);
-    struct buf body = call->body, head = call->head;
-    struct http_header *headers = headers_of(call);
+    struct http_collect got = call->answer;
+    call->answer = (struct http_collect){0};
+    buf_append(&got.body, "", 0);
+    struct http_header *headers = http_collect_headers(&got);
     char *error = xstrdup(answered ? "" : words_for(call, outcome, code));
     struct http_answer answer = {
         .outcome = outcome,
         .status = answered ? (int)status : 0,
         .error = error,
-        .body = body.data,
-        .body_len = body.len,
-        .first_byte_mono_ms = call->first_byte_mono_ms,
+        .body = got.body.data,
+        .body_len = got.body.len,
+        .first_byte_mono_ms = got.first_byte_mono_ms,
         .headers = headers,
-        .header_count = call->header_count,
+        .header_count = got.header_count,
     };
     http_answer_cb *done = call->done;
     void *arg = call->arg;
-    call->body = call->head = (struct buf){0};
     call_free(call);
     client->finishing = true;
     done(arg, &answer);
     client->finishing = false;
     free(error);
     free(headers);
-    buf_free(&body);
-    buf_free(&head);
+    http_collect_free(&got);
 }
 
 static void finish_completed(struct http_client *client)
@@ -254,55 +224,13 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void 
 static size_t take_body(char *data, size_t size, size_t count, void *arg)
 {
     struct call *call = arg;
-    size_t len = size * count;
-    if (len > call->cap_bytes - call->body.len) {
-        call->too_large = true;
-        return 0;
-    }
-    buf_append(&call->body, data, len);
-    return len;
-}
-
-static void take_header(struct call *call, const char *line, size_t len)
-{
-    const char *colon = memchr(line, ':', len);
-    if (!colon || memchr(line, '\0', len))
-        return;
-    const char *value = colon + 1, *end = line + len;
-    while (value < end && (*value == ' ' || *value == '\t'))
-        value++;
-    while (end > value && (end[-1] == ' ' || end[-1] == '\t'))
-        end--;
-    buf_append(&call->head, line, (size_t)(colon - line));
-    buf_append(&call->head, "", 1);
-    buf_append(&call->head, value, (size_t)(end - value));
-    buf_append(&call->head, "", 1);
-    call->header_count++;
+    return http_collect_body(&call->answer, data, size * count) ? size * count : 0;
 }
 
 static size_t take_header_line(char *data, size_t size, size_t count, void *arg)
 {
     struct call *call = arg;
-    size_t whole = size * count, len = whole;
-    if (!call->first_byte_mono_ms)
-        call->first_byte_mono_ms = clock_mono_ms();
-    while (len && (data[len - 1] == '\r' || data[len - 1] == '\n'))
-        len--;
-    if (len >= 5 && !memcmp(data, "HTTP/", 5)) {
-        /* A status line: what an interim answer brought does not count. */
-        buf_reset(&call->head);
-        call->header_count = 0;
-        call->head_done = false;
-    } else if (len == 0) {
-        call->head_done = true;
-    } else if (!call->head_done) {
-        if (call->head.len + len > HEADER_CAP_BYTES) {
-            call->too_large = true;
-            return 0;
-        }
-        take_header(call, data, len);
-    }
-    return whole;
+    return http_collect_header_line(&call->answer, data, size * count) ? size * count : 0;
 }
 
 /* ---- starting a call ---- */
@@ -376,33 +304,12 @@ static void set_sinks(CURL *easy, struct call *call)
     curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
 }
 
-/* The socket's path as libcurl can use it, or NULL with errno. */
-static const char *fitting_path(struct http_client *client, const char *path)
-{
-    struct socket_path *known;
-    SLIST_FOREACH(known, &client->paths, link)
-    {
-        if (!strcmp(known->path, path))
-            return known->fitting;
-    }
-    int dir_fd;
-    char *fitting = unix_socket_short_path(path, &dir_fd);
-    if (!fitting)
-        return NULL;
-    known = xcalloc(1, sizeof(*known));
-    known->path = xstrdup(path);
-    known->fitting = fitting;
-    known->dir_fd = dir_fd;
-    SLIST_INSERT_HEAD(&client->paths, known, link);
-    return fitting;
-}
-
 /* Hands the call to libcurl; false (with call->error) where its Unix socket has no usable path. */
 static bool launch(struct call *call, const struct http_call *what)
 {
     struct http_client *client = call->client;
     if (what->unix_socket) {
-        const char *path = fitting_path(client, what->unix_socket);
+        const char *path = socket_paths_fit(client->paths, what->unix_socket);
         if (!path) {
             snprintf(call->error, sizeof(call->error), "%s: %s", what->unix_socket,
                      strerror(errno));
@@ -423,7 +330,7 @@ uint64_t http_client_send(struct http_client *client, const struct http_call *wh
     struct call *call = xcalloc(1, sizeof(*call));
     call->client = client;
     call->id = ++client->last_id;
-    call->cap_bytes = what->response_cap_bytes;
+    call->answer.cap_bytes = what->response_cap_bytes;
     call->done = done;
     call->arg = arg;
     call->lines = lines_of(what);
@@ -466,7 +373,7 @@ struct http_client *http_client_new(struct event_base *base, long max_connection
     client->base = base;
     TAILQ_INIT(&client->calls);
     LIST_INIT(&client->watches);
-    SLIST_INIT(&client->paths);
+    client->paths = socket_paths_new();
     client->timer = evtimer_new(base, on_timer, client);
     client->multi = curl_multi_init();
     assert(client->timer && client->multi);
@@ -490,15 +397,7 @@ void http_client_free(struct http_client *client)
     while (!LIST_EMPTY(&client->watches))
         unwatch(LIST_FIRST(&client->watches));
     event_free(client->timer);
-    while (!SLIST_EMPTY(&client->paths)) {
-        struct socket_path *path = SLIST_FIRST(&client->paths);
-        SLIST_REMOVE_HEAD(&client->paths, link);
-        if (path->dir_fd >= 0)
-            close(path->dir_fd);
-        free(path->path);
-        free(path->fitting);
-        free(path);
-    }
+    socket_paths_free(client->paths);
     free(client);
     curl_global_cleanup();
 }
