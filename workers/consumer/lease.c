@@ -62,8 +62,9 @@ static void extend(struct lease *l, struct work *w, int64_t now)
     int64_t seconds = w->visibility_s;
     if (seconds * 1000 > left_ms)
         seconds = left_ms / 1000;
-    if (seconds <= 0 || now + seconds * 1000 - LEASE_MARGIN_MS <= w->until_mono_ms) {
-        w->extend_at_mono_ms = INT64_MAX; /* the twelve hours are over */
+    bool gains = now + seconds * 1000 - LEASE_MARGIN_MS >= w->until_mono_ms + 1000;
+    if (seconds <= 0 || (seconds < w->visibility_s && !gains)) {
+        w->extend_at_mono_ms = INT64_MAX; /* the twelve hours leave nothing to gain */
         return;
     }
     w->extending = true;

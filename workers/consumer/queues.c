@@ -59,9 +59,9 @@ static void on_url(void *arg, const char *url)
 {
     struct entry *e = arg;
     struct queues *all = e->queue.all;
+    e->queue.url = xstrdup(url);
     queue_open_free(e->open);
     e->open = NULL;
-    e->queue.url = xstrdup(url);
     log_debug("queue \"%s\": %s", e->queue.name, url);
     all->callbacks->ready(all->arg, &e->queue);
 }

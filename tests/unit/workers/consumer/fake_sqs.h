@@ -1,0 +1,283 @@
+#ifndef TESTS_UNIT_WORKERS_CONSUMER_FAKE_SQS_H
+#define TESTS_UNIT_WORKERS_CONSUMER_FAKE_SQS_H
+
+/* SQS as the consumer's modules see it, scripted by the test: each call is recorded and answered
+ * when the test says so. Included by exactly one file of a test program, which it gives the sqs_*
+ * and aws_* functions that the real library would. */
+
+#include <assert.h>
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/aws/queue_open.h"
+#include "common/aws/sqs.h"
+#include "common/base/clock.h"
+#include "common/base/xalloc.h"
+#include "workers/consumer/queues.h"
+
+enum fake_kind { FAKE_SEND, FAKE_DELETE, FAKE_VISIBILITY, FAKE_RECEIVE };
+
+struct fake_call {
+    enum fake_kind kind;
+    bool open; /* neither answered nor cancelled */
+    bool cancelled;
+    const char *queue_url;
+    size_t count;
+    char handles[SQS_BATCH_MAX][64];
+    int visibility_s[SQS_BATCH_MAX];
+    char body[256];
+    size_t attribute_count;
+    char first_value[2048]; /* of the attribute named SluiceDeadLetter or SluiceInspection */
+    int max;
+    int wait_s;
+    sqs_batch_cb *batch_done;
+    sqs_receive_cb *receive_done;
+    void *arg;
+};
+
+#define FAKE_CALLS 4096
+static struct fake_call fake_calls[FAKE_CALLS];
+static size_t fake_count;
+static struct event_base *fake_base;
+
+static struct fake_call *fake_record(enum fake_kind kind, const char *url, size_t count)
+{
+    assert(fake_count < FAKE_CALLS);
+    struct fake_call *c = &fake_calls[fake_count++];
+    memset(c, 0, sizeof(*c));
+    c->kind = kind;
+    c->open = true;
+    c->queue_url = url;
+    c->count = count;
+    return c;
+}
+
+uint64_t sqs_delete_batch(struct aws_client *c, const struct aws_endpoint *e, const char *queue_url,
+                          const char *const *handles, size_t count, const struct sqs_options *o,
+                          sqs_batch_cb *done, void *arg)
+{
+    (void)c, (void)e, (void)o;
+    struct fake_call *f = fake_record(FAKE_DELETE, queue_url, count);
+    for (size_t i = 0; i < count; i++)
+        strncpy(f->handles[i], handles[i], 63);
+    f->batch_done = done;
+    f->arg = arg;
+    return fake_count;
+}
+
+uint64_t sqs_change_visibility_batch(struct aws_client *c, const struct aws_endpoint *e,
+                                     const char *queue_url, const char *const *handles,
+                                     const int *visibility_s, size_t count,
+                                     const struct sqs_options *o, sqs_batch_cb *done, void *arg)
+{
+    sqs_delete_batch(c, e, queue_url, handles, count, o, done, arg);
+    fake_calls[fake_count - 1].kind = FAKE_VISIBILITY;
+    for (size_t i = 0; i < count; i++)
+        fake_calls[fake_count - 1].visibility_s[i] = visibility_s[i];
+    return fake_count;
+}
+
+uint64_t sqs_send_batch(struct aws_client *c, const struct aws_endpoint *e, const char *queue_url,
+                        const struct sqs_outgoing *m, size_t count, const struct sqs_options *o,
+                        sqs_batch_cb *done, void *arg)
+{
+    (void)c, (void)e, (void)o;
+    struct fake_call *f = fake_record(FAKE_SEND, queue_url, count);
+    strncpy(f->body, m->body, sizeof(f->body) - 1);
+    f->attribute_count = m->attribute_count;
+    for (size_t i = 0; i < m->attribute_count; i++)
+        if (strcmp(m->attributes[i].name, "Sluice") > 0)
+            strncpy(f->first_value, m->attributes[i].value, sizeof(f->first_value) - 1);
+    f->batch_done = done;
+    f->arg = arg;
+    return fake_count;
+}
+
+uint64_t sqs_receive(struct aws_client *c, const struct aws_endpoint *e, const char *queue_url,
+                     int max, int wait_s, int visibility_s, sqs_receive_cb *done, void *arg)
+{
+    (void)c, (void)e;
+    struct fake_call *f = fake_record(FAKE_RECEIVE, queue_url, 0);
+    f->max = max;
+    f->wait_s = wait_s;
+    f->visibility_s[0] = visibility_s;
+    f->receive_done = done;
+    f->arg = arg;
+    return fake_count;
+}
+
+void aws_cancel(struct aws_client *c, uint64_t id)
+{
+    (void)c;
+    fake_calls[id - 1].open = false;
+    fake_calls[id - 1].cancelled = true;
+}
+
+/* Queues open in the next turn of the loop. */
+struct queue_open {
+    struct event *timer;
+    char *name;
+    queue_open_cb *done;
+    void *arg;
+};
+
+static void fake_opened(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct queue_open *open = arg;
+    open->done(open->arg, open->name);
+}
+
+struct queue_open *queue_open_start(struct event_base *base, struct aws_client *client,
+                                    const struct aws_endpoint *endpoint, const char *name,
+                                    queue_open_cb *done, void *arg)
+{
+    (void)client, (void)endpoint;
+    const struct timeval now = {0};
+    struct queue_open *open = xcalloc(1, sizeof(*open));
+    open->timer = evtimer_new(base, fake_opened, open);
+    open->name = xstrdup(name);
+    open->done = done;
+    open->arg = arg;
+    evtimer_add(open->timer, &now);
+    return open;
+}
+
+void queue_open_free(struct queue_open *open)
+{
+    if (!open)
+        return;
+    event_free(open->timer);
+    free(open->name);
+    free(open);
+}
+
+const char *queue_open_waiting(const struct queue_open *open)
+{
+    (void)open;
+    return "opening";
+}
+
+/* Answers a batch: bad_class for the entries whose bit is set in `bad`, OK for the others. */
+static inline void fake_answer(struct fake_call *f, unsigned bad, enum aws_class bad_class,
+                               const char *code)
+{
+    assert(f->open);
+    struct sqs_entry_result results[SQS_BATCH_MAX];
+    const struct aws_reply reply = {.class = AWS_OK, .status = 200, .code = "", .message = ""};
+    for (size_t i = 0; i < f->count; i++) {
+        bool is_bad = bad >> i & 1;
+        results[i] = (struct sqs_entry_result){.ok = !is_bad,
+                                               .class = is_bad ? bad_class : AWS_OK,
+                                               .code = is_bad ? code : "",
+                                               .message = is_bad ? "says the test" : "",
+                                               .message_id = "new"};
+    }
+    f->open = false;
+    f->batch_done(f->arg, &reply, results, f->count);
+}
+
+/* Fails a whole call. */
+static inline void fake_fail(struct fake_call *f, enum aws_class class, const char *code)
+{
+    const struct aws_reply reply = {.class = class, .code = code, .message = "says the test"};
+    assert(f->open);
+    f->open = false;
+    if (f->kind == FAKE_RECEIVE)
+        f->receive_done(f->arg, &reply, NULL, 0);
+    else
+        f->batch_done(f->arg, &reply, NULL, 0);
+}
+
+/* Answers a poll with this many messages. */
+static inline void fake_messages(struct fake_call *f, size_t count)
+{
+    static struct sqs_message list[SQS_BATCH_MAX];
+    static int serial;
+    static char handles[SQS_BATCH_MAX][32];
+    const struct aws_reply reply = {.class = AWS_OK, .status = 200, .code = "", .message = ""};
+    assert(f->open && (int)count <= f->max);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(handles[i], sizeof(handles[i]), "handle-%d", serial++);
+        list[i] = (struct sqs_message){.id = handles[i],
+                                       .receipt_handle = handles[i],
+                                       .body = "{}",
+                                       .body_len = 2,
+                                       .receive_count = 1,
+                                       .sent_at_ms = clock_wall_ms()};
+    }
+    f->open = false;
+    f->receive_done(f->arg, &reply, list, count);
+}
+
+/* The newest open call of a kind, or NULL. */
+static inline struct fake_call *fake_open(enum fake_kind kind)
+{
+    for (size_t i = fake_count; i-- > 0;)
+        if (fake_calls[i].open && fake_calls[i].kind == kind)
+            return &fake_calls[i];
+    return NULL;
+}
+
+static inline size_t fake_open_count(enum fake_kind kind)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < fake_count; i++)
+        n += fake_calls[i].open && fake_calls[i].kind == kind ? 1 : 0;
+    return n;
+}
+
+static void fake_break(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    event_base_loopbreak(arg);
+}
+
+/* Lets the loop run for so long. */
+static inline void fake_run(int ms)
+{
+    const struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    event_base_once(fake_base, -1, EV_TIMEOUT, fake_break, fake_base, &tv);
+    event_base_dispatch(fake_base);
+}
+
+/* Runs the loop until a call of that kind is open; fails after 5 s. */
+static inline struct fake_call *fake_wait(enum fake_kind kind)
+{
+    int64_t until = clock_mono_ms() + 5000;
+    struct fake_call *f;
+    while (!(f = fake_open(kind)) && clock_mono_ms() < until)
+        fake_run(5);
+    assert(f);
+    return f;
+}
+
+static void fake_ready(void *arg, struct queue *q)
+{
+    (void)arg, (void)q;
+}
+
+static void fake_trouble(void *arg, const char *text)
+{
+    (void)arg, (void)text;
+}
+
+/* The queues of a test: `read` ones named q0, q1, … and one more, "dlq"; all opened. */
+static inline struct queues *fake_queues(size_t read)
+{
+    static const char *const names[] = {"q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7"};
+    static const struct queues_callbacks callbacks = {fake_ready, fake_trouble};
+    static struct aws_endpoint endpoint;
+    struct queues *all = queues_new(fake_base, NULL, &endpoint, &callbacks, NULL);
+    for (size_t i = 0; i < read; i++)
+        queues_add(all, names[i], names[i], true);
+    queues_add(all, "dlq", "dlq", false);
+    queues_start(all);
+    fake_run(5);
+    assert(queues_all_known(all));
+    return all;
+}
+
+#endif

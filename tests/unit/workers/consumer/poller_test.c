@@ -1,0 +1,211 @@
+#include "workers/consumer/poller.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "tests/unit/workers/consumer/fake_sqs.h"
+
+static struct {
+    struct queues *queues;
+    struct inflight *inflight;
+    struct sources *sources;
+    struct poller *poller;
+    struct counters n;
+    json_t *conf;
+} t;
+
+static void on_message(void *arg, struct queue *q, const struct sqs_message *m, int visibility_s,
+                       int64_t first_byte_mono_ms)
+{
+    (void)arg, (void)first_byte_mono_ms;
+    assert_int_equal(visibility_s, 33);
+    inflight_add(t.inflight, q, m);
+}
+
+/* A slice with sources s0, s1, … on queues q0, q1, …, all dead-lettering to "dlq". */
+static json_t *slice(size_t count)
+{
+    json_t *sources = json_object();
+    for (size_t i = 0; i < count; i++)
+        json_object_set_new(
+            sources, (const char *[]){"s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"}[i],
+            json_pack("{s:s,s:o,s:s,s:{s:s},s:s,s:{s:i,s:i,s:i,s:i,s:i,s:i}}", "body", "any",
+                      "queue", json_sprintf("q%zu", i), "inspection_queue", "dlq", "dead_letter",
+                      "queue", "dlq", "destination", "d", "retry", "base_s", 1, "cap_s", 30,
+                      "max_retries", 5, "visibility_s", 33, "wait_s", 7, "age_limit_s", 1000));
+    return json_pack("{s:o,s:{s:{s:s,s:s}},s:{}}", "sources", sources, "destinations", "d", "type",
+                     "file", "path", "/nowhere", "queues");
+}
+
+static void start(size_t queues, int slots)
+{
+    static const struct poller_callbacks callbacks = {on_message};
+    memset(&t, 0, sizeof(t));
+    fake_count = 0;
+    fake_base = event_base_new();
+    t.conf = slice(queues);
+    t.queues = fake_queues(queues);
+    t.sources = sources_new(fake_base, t.conf, t.queues);
+    assert_int_equal(queues_count(t.queues), queues + 1);
+    t.inflight = inflight_new();
+    t.poller =
+        poller_new(fake_base, t.queues, t.sources, t.inflight, slots, &t.n, &callbacks, NULL);
+    poller_kick(t.poller);
+    fake_run(10);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    poller_free(t.poller);
+    inflight_free(t.inflight);
+    sources_free(t.sources);
+    queues_free(t.queues);
+    json_decref(t.conf);
+    event_base_free(fake_base);
+    return 0;
+}
+
+/* Every state of up to three queues and 24 slots: never over the slots, never below 0 or over 10,
+ * never into what another queue keeps, and a queue with nothing taken can always poll. */
+static void room_is_shared_fairly(void **state)
+{
+    (void)state;
+    for (int slots = 3; slots <= 24; slots++) {
+        for (int a = 0; a <= slots; a++) {
+            for (int b = 0; a + b <= slots; b++) {
+                for (int c = 0; a + b + c <= slots; c++) {
+                    const int taken[3] = {a, b, c};
+                    int kept = slots / 3 > 10 ? 10 : slots / 3;
+                    int room = poller_room(taken, 3, 0, slots);
+                    assert_in_range(room, 0, 10);
+                    assert_true(room == 0 || a + b + c + room <= slots);
+                    int others = (b > kept ? b : kept) + (c > kept ? c : kept);
+                    assert_true(room == 0 || a + room <= slots - others);
+                    if (a == 0 && b <= kept && c <= kept)
+                        assert_true(room >= kept);
+                }
+            }
+        }
+    }
+    const int alone[1] = {60};
+    assert_int_equal(poller_room(alone, 1, 0, 64), 4);
+    const int full[1] = {64};
+    assert_int_equal(poller_room(full, 1, 0, 64), 0);
+}
+
+static void each_queue_has_one_poll(void **state)
+{
+    (void)state;
+    start(3, 64);
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 3);
+    assert_int_equal(poller_active(t.poller), 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(fake_calls[i].max, 10);
+        assert_int_equal(fake_calls[i].wait_s, 7);
+        assert_int_equal(fake_calls[i].visibility_s[0], 33);
+    }
+}
+
+static void full_batches_bring_more_polls_up_to_four_and_empty_ones_fewer(void **state)
+{
+    (void)state;
+    start(1, 200);
+    for (size_t i = 0; i < 6; i++) {
+        fake_messages(fake_open(FAKE_RECEIVE), 10);
+        fake_run(5);
+        assert_int_equal(fake_open_count(FAKE_RECEIVE), i + 2 < 4 ? i + 2 : 4);
+    }
+    for (size_t i = 0; i < 12; i++) {
+        fake_messages(fake_open(FAKE_RECEIVE), 0);
+        fake_run(5);
+    }
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 1);
+    assert_int_equal(t.n.received, 60);
+}
+
+static void polls_ask_only_for_free_slots(void **state)
+{
+    (void)state;
+    start(1, 13);
+    fake_messages(fake_open(FAKE_RECEIVE), 10);
+    fake_run(5);
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 1);
+    assert_int_equal(fake_open(FAKE_RECEIVE)->max, 3);
+    fake_messages(fake_open(FAKE_RECEIVE), 3);
+    fake_run(30);
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 0);
+    inflight_remove(t.inflight, inflight_first(t.inflight));
+    poller_kick(t.poller);
+    fake_run(5);
+    assert_int_equal(fake_open(FAKE_RECEIVE)->max, 1);
+}
+
+static void a_busy_queue_leaves_room_for_the_others(void **state)
+{
+    (void)state;
+    start(2, 24);
+    for (int i = 0; i < 5; i++) {
+        struct fake_call *busy = NULL;
+        for (size_t n = 0; n < fake_count; n++)
+            if (fake_calls[n].open && strcmp(fake_calls[n].queue_url, "q0") == 0)
+                busy = &fake_calls[n];
+        if (busy)
+            fake_messages(busy, (size_t)busy->max);
+        fake_run(5);
+    }
+    assert_int_equal(inflight_count(t.inflight), 14);
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 1);
+    assert_string_equal(fake_open(FAKE_RECEIVE)->queue_url, "q1");
+}
+
+static void a_failing_queue_pauses_longer_each_time_and_says_so(void **state)
+{
+    (void)state;
+    char reason[256];
+    start(1, 64);
+    int64_t pauses[3];
+    for (int i = 0; i < 3; i++) {
+        int64_t before = clock_mono_ms();
+        fake_fail(fake_open(FAKE_RECEIVE), AWS_TRANSIENT, "HTTP 503");
+        fake_wait(FAKE_RECEIVE);
+        pauses[i] = clock_mono_ms() - before;
+    }
+    assert_in_range(pauses[0], 95, 180);
+    assert_in_range(pauses[1], 195, 280);
+    assert_in_range(pauses[2], 395, 480);
+    assert_non_null(strstr(queues_at(t.queues, 0)->trouble, "queue \"q0\": cannot receive"));
+    assert_true(poller_healthy(t.poller, reason, sizeof(reason)));
+    fake_messages(fake_open(FAKE_RECEIVE), 0);
+    assert_string_equal(queues_at(t.queues, 0)->trouble, "");
+}
+
+static void stopping_cancels_every_poll_for_good(void **state)
+{
+    (void)state;
+    start(3, 64);
+    poller_stop(t.poller);
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 0);
+    poller_kick(t.poller);
+    fake_run(20);
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 0);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(fake_calls[i].cancelled);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(room_is_shared_fairly),
+        cmocka_unit_test_teardown(each_queue_has_one_poll, stop),
+        cmocka_unit_test_teardown(full_batches_bring_more_polls_up_to_four_and_empty_ones_fewer,
+                                  stop),
+        cmocka_unit_test_teardown(polls_ask_only_for_free_slots, stop),
+        cmocka_unit_test_teardown(a_busy_queue_leaves_room_for_the_others, stop),
+        cmocka_unit_test_teardown(a_failing_queue_pauses_longer_each_time_and_says_so, stop),
+        cmocka_unit_test_teardown(stopping_cancels_every_poll_for_good, stop),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,361 @@
+#include "workers/consumer/settle.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "tests/unit/workers/consumer/fake_sqs.h"
+#include "workers/consumer/source.h"
+
+/* settle.c, lease.c and batch.c together, against scripted answers. */
+
+static struct {
+    struct queues *queues;
+    struct inflight *inflight;
+    struct lease *lease;
+    struct settle *settle;
+    struct counters n;
+    struct source source;
+    int gone;
+    int lost;
+} t;
+
+static void on_gone(void *arg, struct work *w)
+{
+    (void)arg, (void)w;
+    t.gone++;
+}
+
+static void on_lost(void *arg, struct work *w)
+{
+    (void)arg;
+    t.lost++;
+    settle_lease_lost(t.settle, w);
+}
+
+static void on_stopped(void *arg, struct work *w)
+{
+    (void)arg;
+    settle_lease_stopped(t.settle, w);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    static const struct lease_callbacks callbacks = {on_lost, on_stopped};
+    memset(&t, 0, sizeof(t));
+    fake_count = 0;
+    fake_base = event_base_new();
+    t.queues = fake_queues(1);
+    t.inflight = inflight_new();
+    t.lease = lease_new(fake_base, t.queues, t.inflight, &t.n, &callbacks, NULL);
+    t.settle = settle_new(fake_base, t.queues, t.inflight, t.lease, &t.n, on_gone, NULL);
+    t.source = (struct source){.name = "genesys",
+                               .queue = queues_at(t.queues, 0),
+                               .inspection = queues_at(t.queues, 1),
+                               .dead_letters = queues_at(t.queues, 1)};
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    settle_free(t.settle);
+    lease_free(t.lease);
+    inflight_free(t.inflight);
+    queues_free(t.queues);
+    event_base_free(fake_base);
+    return 0;
+}
+
+static struct work *hold(const char *handle)
+{
+    const struct sqs_attribute attribute = {"user", "String", "kept"};
+    const struct sqs_message m = {.id = handle,
+                                  .receipt_handle = handle,
+                                  .body = "the body",
+                                  .body_len = 8,
+                                  .attributes = &attribute,
+                                  .attribute_count = 1,
+                                  .receive_count = 6,
+                                  .sent_at_ms = clock_wall_ms()};
+    struct work *w = inflight_add(t.inflight, queues_at(t.queues, 0), &m);
+    w->source = &t.source;
+    w->hook = xcalloc(1, sizeof(*w->hook));
+    w->hook->source = xstrdup("genesys");
+    w->hook->event_id = xstrdup("e1");
+    w->hook->content_type = xstrdup("");
+    w->hook->schema_version = xstrdup("");
+    lease_begin(t.lease, w, 30, clock_mono_ms());
+    return w;
+}
+
+static void deletes_go_in_batches_of_ten(void **state)
+{
+    (void)state;
+    char handle[16];
+    for (int i = 0; i < 25; i++) {
+        snprintf(handle, sizeof(handle), "h%d", i);
+        settle_delivered(t.settle, hold(handle));
+    }
+    fake_wait(FAKE_DELETE);
+    assert_int_equal(fake_open_count(FAKE_DELETE), 3);
+    assert_int_equal(fake_calls[0].count, 10);
+    assert_int_equal(fake_calls[2].count, 5);
+    for (int i = 0; i < 3; i++)
+        fake_answer(&fake_calls[i], 0, AWS_OK, "");
+    assert_int_equal(t.gone, 25);
+    assert_int_equal(t.n.deleted, 25);
+    assert_int_equal(inflight_count(t.inflight), 0);
+}
+
+static void a_failed_delete_is_tried_again_alone_by_its_class(void **state)
+{
+    (void)state;
+    settle_delivered(t.settle, hold("a"));
+    settle_delivered(t.settle, hold("b"));
+    settle_delivered(t.settle, hold("c"));
+    fake_answer(fake_wait(FAKE_DELETE), 5, AWS_THROTTLED, "RequestThrottled");
+    assert_int_equal(t.gone, 1);
+    struct fake_call *again = fake_wait(FAKE_DELETE);
+    fake_run(10);
+    assert_int_equal(fake_open_count(FAKE_DELETE), 2);
+    assert_int_equal(again->count, 1);
+    fake_answer(fake_open(FAKE_DELETE), 0, AWS_OK, "");
+    fake_answer(fake_open(FAKE_DELETE), 1, AWS_CONFLICT, "ReceiptHandleIsInvalid");
+    assert_int_equal(t.gone, 3);
+    assert_int_equal(t.n.deleted, 2);
+    assert_int_equal(t.n.delete_failed, 1);
+    fake_run(300);
+    assert_int_equal(fake_open_count(FAKE_DELETE), 0);
+}
+
+static void a_failed_call_is_gathered_anew_and_given_up_in_the_end(void **state)
+{
+    (void)state;
+    settle_delivered(t.settle, hold("a"));
+    settle_delivered(t.settle, hold("b"));
+    for (int i = 0; i < 5; i++) {
+        struct fake_call *f = fake_wait(FAKE_DELETE);
+        assert_int_equal(f->count, 2);
+        assert_int_equal(t.gone, 0);
+        fake_fail(f, AWS_TRANSIENT, "HTTP 503");
+    }
+    assert_int_equal(t.gone, 2);
+    assert_int_equal(t.n.delete_failed, 2);
+}
+
+static void a_dead_letter_is_confirmed_before_the_delete(void **state)
+{
+    (void)state;
+    const struct settle_death death = {"exhausted", "it said no", 6, 75, 12};
+    settle_dead(t.settle, hold("a"), &death);
+    struct fake_call *f = fake_wait(FAKE_SEND);
+    assert_string_equal(f->queue_url, "dlq");
+    assert_string_equal(f->body, "the body");
+    assert_int_equal(f->attribute_count, 2);
+    assert_non_null(strstr(f->first_value, "\"error_class\":\"exhausted\""));
+    assert_non_null(strstr(f->first_value, "\"retry_count\":5"));
+    fake_run(30);
+    assert_null(fake_open(FAKE_DELETE));
+    fake_fail(f, AWS_TRANSIENT, "HTTP 500");
+    fake_run(30);
+    assert_null(fake_open(FAKE_DELETE));
+    assert_int_equal(t.n.dead, 0);
+    f = fake_wait(FAKE_SEND); /* again, after a pause */
+    fake_answer(f, 1, AWS_TRANSIENT, "InternalError");
+    fake_run(30);
+    assert_null(fake_open(FAKE_DELETE));
+    f = fake_wait(FAKE_SEND);
+    fake_answer(f, 0, AWS_OK, "");
+    assert_int_equal(t.n.dead, 1);
+    fake_answer(fake_wait(FAKE_DELETE), 0, AWS_OK, "");
+    assert_int_equal(t.gone, 1);
+    assert_int_equal(fake_open_count(FAKE_SEND), 0);
+}
+
+static void a_malformed_message_is_copied_raw(void **state)
+{
+    (void)state;
+    struct work *w = hold("a");
+    webhook_free(w->hook);
+    w->hook = NULL;
+    settle_inspect(t.settle, w, "not JSON");
+    struct fake_call *f = fake_wait(FAKE_SEND);
+    assert_string_equal(f->body, "the body");
+    fake_answer(f, 0, AWS_OK, "");
+    assert_int_equal(t.n.malformed, 1);
+    fake_answer(fake_wait(FAKE_DELETE), 0, AWS_OK, "");
+    assert_int_equal(t.gone, 1);
+}
+
+/* The lease's clock is moved by the test: it stands in the work itself. */
+static struct fake_call *extension_due(struct work *w)
+{
+    w->extend_at_mono_ms = clock_mono_ms();
+    return fake_wait(FAKE_VISIBILITY);
+}
+
+static void the_heartbeat_extends_at_half_time_and_goes_on(void **state)
+{
+    (void)state;
+    struct work *w = hold("a");
+    int64_t now = clock_mono_ms();
+    assert_in_range(w->until_mono_ms - now, 27900, 28000);
+    assert_in_range(w->extend_at_mono_ms - now, 14900, 15000);
+    for (int i = 1; i <= 3; i++) {
+        struct fake_call *f = extension_due(w);
+        assert_int_equal(f->visibility_s[0], 30);
+        int64_t asked = clock_mono_ms();
+        fake_run(20);
+        fake_answer(f, 0, AWS_OK, "");
+        assert_int_equal(t.n.extended, i);
+        /* From when it was sent, not from when it was answered. */
+        assert_true(w->until_mono_ms <= asked + 28000 && w->until_mono_ms > asked + 27000);
+        assert_true(w->extend_at_mono_ms <= asked + 15000);
+    }
+}
+
+static void a_failed_extension_is_repeated_until_the_lease_is_over(void **state)
+{
+    (void)state;
+    struct work *w = hold("a");
+    int64_t until = w->until_mono_ms;
+    fake_fail(extension_due(w), AWS_TRANSIENT, "HTTP 500");
+    assert_int_equal(t.lost, 0);
+    assert_int_equal(w->until_mono_ms, until);
+    assert_in_range(w->extend_at_mono_ms - clock_mono_ms(), 900, 1000);
+    w->until_mono_ms = clock_mono_ms();
+    fake_run(300);
+    assert_int_equal(t.lost, 1);
+    fake_run(300);
+    assert_int_equal(t.lost, 1);
+}
+
+static void a_handle_that_is_no_longer_good_is_a_lost_lease(void **state)
+{
+    (void)state;
+    struct work *w = hold("a");
+    fake_answer(extension_due(w), 1, AWS_CONFLICT, "MessageNotInflight");
+    assert_int_equal(t.lost, 1);
+}
+
+static void no_extension_goes_beyond_twelve_hours(void **state)
+{
+    (void)state;
+    struct work *w = hold("a");
+    w->received_mono_ms = clock_mono_ms() - (43200 - 25) * 1000;
+    w->until_mono_ms = clock_mono_ms() + 5000;
+    struct fake_call *f = extension_due(w);
+    assert_in_range(f->visibility_s[0], 18, 20);
+    fake_answer(f, 0, AWS_OK, "");
+    w->extend_at_mono_ms = clock_mono_ms();
+    fake_run(300);
+    assert_null(fake_open(FAKE_VISIBILITY));
+    w->until_mono_ms = clock_mono_ms();
+    fake_run(300);
+    assert_int_equal(t.lost, 1);
+}
+
+static void a_backoff_waits_for_the_extension_under_way(void **state)
+{
+    (void)state;
+    struct work *w = hold("a");
+    struct fake_call *extension = extension_due(w);
+    settle_retry(t.settle, w, 7);
+    fake_run(50);
+    assert_int_equal(fake_open_count(FAKE_VISIBILITY), 1);
+    fake_answer(extension, 0, AWS_OK, "");
+    struct fake_call *backoff = fake_wait(FAKE_VISIBILITY);
+    assert_int_equal(backoff->visibility_s[0], 7);
+    w->extend_at_mono_ms = clock_mono_ms();
+    fake_run(300);
+    assert_int_equal(fake_open_count(FAKE_VISIBILITY), 1);
+    fake_answer(backoff, 0, AWS_OK, "");
+    assert_int_equal(t.gone, 1);
+    assert_int_equal(t.n.retried, 1);
+}
+
+static void a_release_makes_visible_at_once(void **state)
+{
+    (void)state;
+    settle_release(t.settle, hold("a"));
+    struct fake_call *f = fake_wait(FAKE_VISIBILITY);
+    assert_int_equal(f->visibility_s[0], 0);
+    fake_answer(f, 0, AWS_OK, "");
+    assert_int_equal(t.gone, 1);
+    assert_int_equal(t.n.released, 1);
+}
+
+static void a_lost_lease_gives_up_a_waiting_copy_but_not_one_under_way(void **state)
+{
+    (void)state;
+    const struct settle_death death = {"rejected", "never", 1, 65, 1};
+    struct work *waiting = hold("a");
+    settle_dead(t.settle, waiting, &death);
+    fake_fail(fake_wait(FAKE_SEND), AWS_TRANSIENT, "HTTP 500");
+    waiting->until_mono_ms = clock_mono_ms();
+    fake_run(300);
+    assert_int_equal(t.gone, 1);
+    struct work *sending = hold("b");
+    settle_dead(t.settle, sending, &death);
+    struct fake_call *f = fake_wait(FAKE_SEND);
+    sending->until_mono_ms = clock_mono_ms();
+    fake_run(300);
+    assert_int_equal(t.lost, 2);
+    assert_int_equal(t.gone, 1);
+    fake_answer(f, 0, AWS_OK, "");
+    fake_answer(fake_wait(FAKE_DELETE), 0, AWS_OK, "");
+    assert_int_equal(t.gone, 2);
+}
+
+static void giving_up_at_the_deadline_releases(void **state)
+{
+    (void)state;
+    const struct settle_death death = {"rejected", "never", 1, 65, 1};
+    struct work *w = hold("a");
+    settle_dead(t.settle, w, &death);
+    struct fake_call *send = fake_wait(FAKE_SEND);
+    settle_give_up(t.settle, w);
+    assert_true(send->cancelled);
+    struct fake_call *f = fake_wait(FAKE_VISIBILITY);
+    assert_int_equal(f->visibility_s[0], 0);
+    fake_answer(f, 0, AWS_OK, "");
+    assert_int_equal(t.gone, 1);
+    assert_int_equal(t.n.dead, 0);
+}
+
+static void a_missing_dead_letter_queue_is_made_again(void **state)
+{
+    (void)state;
+    const struct settle_death death = {"rejected", "never", 1, 65, 1};
+    settle_dead(t.settle, hold("a"), &death);
+    fake_fail(fake_wait(FAKE_SEND), AWS_MISSING, "QueueDoesNotExist");
+    assert_null(queues_at(t.queues, 1)->url);
+    fake_answer(fake_wait(FAKE_SEND), 0, AWS_OK, "");
+    fake_answer(fake_wait(FAKE_DELETE), 0, AWS_OK, "");
+    assert_int_equal(t.gone, 1);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(deletes_go_in_batches_of_ten),
+        TEST(a_failed_delete_is_tried_again_alone_by_its_class),
+        TEST(a_failed_call_is_gathered_anew_and_given_up_in_the_end),
+        TEST(a_dead_letter_is_confirmed_before_the_delete),
+        TEST(a_malformed_message_is_copied_raw),
+        TEST(the_heartbeat_extends_at_half_time_and_goes_on),
+        TEST(a_failed_extension_is_repeated_until_the_lease_is_over),
+        TEST(a_handle_that_is_no_longer_good_is_a_lost_lease),
+        TEST(no_extension_goes_beyond_twelve_hours),
+        TEST(a_backoff_waits_for_the_extension_under_way),
+        TEST(a_release_makes_visible_at_once),
+        TEST(a_lost_lease_gives_up_a_waiting_copy_but_not_one_under_way),
+        TEST(giving_up_at_the_deadline_releases),
+        TEST(a_missing_dead_letter_queue_is_made_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
