@@ -1,0 +1,270 @@
+/* Each way in which a configuration can be wrong, with the one error it must give. */
+#include "tests/unit/common/conf/load.h"
+
+static void five_faults_are_five_errors(void **state)
+{
+    (void)state;
+    assert_null(
+        load("{ // one file, five faults\n"
+             "  \"drain_s\": 0,\n"
+             "  \"log\": {\"levle\": \"info\"},\n"
+             "  \"destinations\": {\"d\": {\"type\": \"exec\", \"argv\": [\"/bin/true\"]}},\n"
+             "  \"sources\": {\"a\": {\n"
+             "    \"path\": \"/a\", \"verify\": {\"type\": \"none\"},\n"
+             "    \"destination\": \"e\", \"schema_version\": \"${CONF_TEST_UNSET}\",\n"
+             "    \"retry\": {\"visibility_s\": 25} }}\n"
+             "}\n"));
+    assert_int_equal(errors.count, 5);
+    expect_in(errors.list, 5, "drain_s", "0 is out of range: write a number from 1 to 3600");
+    expect_in(errors.list, 5, "log.levle", "did you mean \"level\"?");
+    expect_in(errors.list, 5, "sources.a.destination", "unknown destination \"e\"");
+    expect_in(errors.list, 5, "sources.a.schema_version", "CONF_TEST_UNSET is not set");
+    expect_in(errors.list, 5, "sources.a.retry.visibility_s", "raise visibility_s");
+}
+
+static void the_file_as_a_whole(void **state)
+{
+    (void)state;
+    expect_one("", "", "line 1");
+    expect_one("{\n  // c\n  \"drain_s\": ,\n}", "", "line 3");
+    expect_one("{\n/* c\n*/ \"drain_s\": 1,\n\n \"drain_s\": 2}", "", "line 5");
+    expect_one("{\n/* c\n*/ \"drain_s\": 1,\n\n \"drain_s\": 2}", "", "duplicate");
+    expect_one("{}\n/* never", "", "line 2: a comment begins here and never ends");
+    expect_one("[]", "", "one JSON object");
+    expect_one("{} x", "", "line 1");
+    char *big = xmalloc((1 << 20) + 3);
+    memset(big, ' ', (1 << 20) + 1);
+    memcpy(big + (1 << 20), "{}", 3);
+    expect_one(big, "", "larger than 1 MiB");
+    free(big);
+    conf_errors_free(&errors);
+    assert_null(conf_load("/nonexistent/sluice.json", NULL, &errors));
+    expect_in(errors.list, errors.count, "", "cannot read \"/nonexistent/sluice.json\"");
+}
+
+static void unknown_keys(void **state)
+{
+    (void)state;
+    expect_one("{\"stat_dir\": \"x\"}", "stat_dir", "did you mean \"state_dir\"?");
+    expect_one("{\"zzzzzz\": 1}", "zzzzzz", "there are state_dir, run_dir");
+    expect_one("{\"consumer\": {\"wrokers\": 1}}", "consumer.wrokers", "\"workers\"");
+    expect_one("{\"queues\": {\"q\": {\"nam\": \"x\"}}}", "queues.q.nam", "\"name\"");
+    expect_source_error(SOURCE(", \"max_retries\": 3"), "sources.a.max_retries",
+                        "did you mean \"retry.max_retries\"?");
+    expect_one("{\"Drain_s\": 5}", "Drain_s", "\"drain_s\"");
+}
+
+static void wrong_types(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *path, *part;
+    } cases[] = {
+        {"{\"drain_s\": \"5\"}", "drain_s",
+         "expected a whole number from 1 to 3600, found a string"},
+        {"{\"drain_s\": 5.0}", "drain_s", "found a number with a fraction"},
+        {"{\"drain_s\": true}", "drain_s", "found true or false"},
+        {"{\"drain_s\": null}", "drain_s", "found null"},
+        {"{\"drain_s\": [5]}", "drain_s", "found a list"},
+        {"{\"drain_s\": -1}", "drain_s", "-1 is out of range"},
+        {"{\"drain_s\": 3601}", "drain_s", "3601 is out of range"},
+        {"{\"user\": 5}", "user", "expected a string, found a number"},
+        {"{\"user\": {\"file\": \"x\"}}", "user", "expected a string, found an object"},
+        {"{\"user\": \"a\\nb\"}", "user", "control characters"},
+        {"{\"state_dir\": \"\"}", "state_dir", "not empty"},
+        {"{\"log\": []}", "log", "expected an object"},
+        {"{\"log\": {\"level\": \"warm\"}}", "log.level", "did you mean \"warn\"?"},
+        {"{\"log\": {\"level\": \"loudest\"}}", "log.level", "write one of error|warn|info|debug"},
+        {"{\"ingest\": {\"listen\": \"127.0.0.1:1\"}}", "ingest.listen",
+         "expected a list of strings"},
+        {"{\"ingest\": {\"listen\": []}}", "ingest.listen", "needs at least 1"},
+        {"{\"ingest\": {\"listen\": [\"here\"]}}", "ingest.listen[0]", "found \"here\""},
+        {"{\"ingest\": {\"listen\": [5]}}", "ingest.listen[0]", "expected a string"},
+        {"{\"store\": {\"listen\": [\"0.0.0.0:1\"]}}", "store.listen[0]", "loopback"},
+        {"{\"ingest\": {\"public_retry_url\": \"x\"}}", "ingest.public_retry_url", "a URL"},
+        {"{\"consumer\": {\"workers\": 0}}", "consumer.workers", "from 1 to 64"},
+        {"{\"consumer\": {\"workers\": 65}}", "consumer.workers", "from 1 to 64"},
+        {"{\"queues\": []}", "queues", "expected an object"},
+        {"{\"queues\": {\"q\": 1}}", "queues.q", "expected an object"},
+        {"{\"queues\": {\"a.b\": {}}}", "queues.a.b", "the name must be"},
+        {"{\"queues\": {\"q\": {\"service\": \"azure\"}}}", "queues.q.service", "unknown word"},
+        {"{\"sources\": {\"a b\": {}}}", "sources.a b", "the name must be"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        expect_one(cases[i].text, cases[i].path, cases[i].part);
+}
+
+static void destinations(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *object, *path, *part;
+    } cases[] = {
+        {"{}", "destinations.x.type", "must be written"},
+        {"{\"type\": \"exce\"}", "destinations.x.type", "did you mean \"exec\"?"},
+        {"{\"type\": \"exec\"}", "destinations.x.argv", "must be written"},
+        {"{\"type\": \"exec\", \"argv\": []}", "destinations.x.argv", "at least 1"},
+        {"{\"type\": \"exec\", \"argv\": [\"sh\"]}", "destinations.x.argv", "no directory"},
+        {"{\"type\": \"exec\", \"argv\": [\"\"]}", "destinations.x.argv", "no directory"},
+        {"{\"type\": \"exec\", \"argv\": [\"/bin/true\"], \"path\": \"/x\"}", "destinations.x.path",
+         "only for type file"},
+        {"{\"type\": \"exec\", \"argv\": [\"/bin/true\"], \"env\": {\"1\": \"\"}}",
+         "destinations.x.env.1", "environment variable"},
+        {"{\"type\": \"exec\", \"argv\": [\"/bin/true\"], \"env\": {\"A\": 1}}",
+         "destinations.x.env.A", "expected a string or {\"file\""},
+        {"{\"type\": \"exec\", \"argv\": [\"/bin/true\"], \"env\": []}", "destinations.x.env",
+         "expected an object"},
+        {"{\"type\": \"file\"}", "destinations.x.path", "must be written"},
+        {"{\"type\": \"file\", \"path\": \"/x/{sources}\"}", "destinations.x.path", "{source}"},
+        {"{\"type\": \"file\", \"path\": \"/x\", \"timeout_s\": 5}", "destinations.x.timeout_s",
+         "only for type exec"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *text = xasprintf("{\"destinations\": {\"x\": %s}}", cases[i].object);
+        expect_one(text, cases[i].path, cases[i].part);
+        free(text);
+    }
+}
+
+static void source_faults(void **state)
+{
+    (void)state;
+#define V(verify) "\"a\": {\"path\": \"/a\", \"destination\": \"d\", \"verify\": " verify "}"
+    static const struct {
+        const char *sources, *path, *part;
+    } cases[] = {
+        {"\"a\": {\"verify\": {\"type\": \"none\"}, \"destination\": \"d\"}", "sources.a.path",
+         "must be written"},
+        {"\"a\": {\"path\": \"/a\", \"verify\": {\"type\": \"none\"}}", "sources.a.destination",
+         "must be written"},
+        {"\"a\": {\"path\": \"/a\", \"destination\": \"d\"}", "sources.a.verify.type",
+         "none must be written out"},
+        {V("{\"type\": \"shared-header\", \"secrets\": [\"s\"]}"), "sources.a.verify.header",
+         "must be written"},
+        {V("{\"type\": \"shared-header\", \"header\": \"X\"}"), "sources.a.verify.secrets",
+         "must be written"},
+        {V("{\"type\": \"bearer\", \"secrets\": []}"), "sources.a.verify.secrets", "at least 1"},
+        {V("{\"type\": \"bearer\", \"secrets\": [\"\"]}"), "sources.a.verify.secrets[0]",
+         "not empty"},
+        {V("{\"type\": \"bearer\", \"secrets\": [\"s\"], \"header\": \"X\"}"),
+         "sources.a.verify.header", "only for type shared-header"},
+        {V("{\"type\": \"none\", \"secrets\": [\"s\"]}"), "sources.a.verify.secrets",
+         "this one's type is \"none\""},
+        {V("{\"type\": \"noone\"}"), "sources.a.verify.type", "did you mean \"none\"?"},
+        {SOURCE(", \"preset\": \"genesys-outbond\""), "sources.a.preset", "\"genesys-outbound\"?"},
+        {"\"a\": {\"preset\": \"genesys-outbuond\", \"verify\": {\"type\": \"none\"}, "
+         "\"destination\": \"d\"}",
+         "sources.a.preset", "\"genesys-outbound\"?"},
+        {SOURCE(", \"required\": [\"event_id\"]"), "sources.a.required[0]", "JSON pointer"},
+        {SOURCE(", \"require\": {\"/a\": []}"), "sources.a.require./a", "at least one value"},
+        {SOURCE(", \"require\": {\"/a\": \"x\"}"), "sources.a.require./a", "list of strings"},
+        {SOURCE(", \"require\": {\"a\": [\"x\"]}"), "sources.a.require.a", "JSON pointer"},
+        {SOURCE(", \"event_id\": {\"header\": \"a b\"}"), "sources.a.event_id.header",
+         "HTTP header"},
+        {SOURCE(", \"reply\": {\"status\": 404}"), "sources.a.reply.status", "from 200 to 299"},
+        {SOURCE(", \"max_body_bytes\": 1048576"), "sources.a.max_body_bytes", "out of range"},
+        {SOURCE(", \"queue\": \"a b\""), "sources.a.queue", "name of a queue"},
+        {SOURCE(", \"queue\": \"a-dlq\""), "sources.a.queue", "dead_letter.queue of source \"a\""},
+        {SOURCE(", \"inspection_queue\": \"a\""), "sources.a.queue", "inspection_queue of source"},
+        {SOURCE(", \"retry\": {\"base_s\": 9, \"cap_s\": 8}"), "sources.a.retry.cap_s",
+         "less than base_s"},
+        {SOURCE(", \"retry\": {\"visibility_s\": 29}"), "sources.a.retry.visibility_s",
+         "29 is less than wait_s + 10 = 30: raise visibility_s"},
+        {SOURCE(", \"retry\": {\"wait_s\": 21}"), "sources.a.retry.wait_s", "from 0 to 20"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        expect_source_error(cases[i].sources, cases[i].path, cases[i].part);
+}
+
+static void lease_and_poll_fit_exactly(void **state)
+{
+    (void)state;
+    char *text = with_sources(SOURCE(", \"retry\": {\"visibility_s\": 15, \"wait_s\": 5}"));
+    json_decref(load_good(text));
+    free(text);
+}
+
+static void paths_clash(void **state)
+{
+    (void)state;
+    expect_source_error(SOURCE("") ", \"b\": {\"path\": \"/a\", \"verify\": {\"type\": \"none\"}, "
+                                   "\"destination\": \"d\"}",
+                        "sources.b.path", "already the path of source \"a\"");
+    static const char *const own[] = {"/", "/healthz", "/metrics", "/api/v1/dlq",
+                                      "/api/v1/dlq/retry"};
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        char *source = xasprintf("\"a\": {\"path\": \"%s\", \"verify\": {\"type\": \"none\"}, "
+                                 "\"destination\": \"d\"}",
+                                 own[i]);
+        expect_source_error(source, "sources.a.path", "Sluice's own paths");
+        free(source);
+    }
+}
+
+static void names_that_lead_nowhere(void **state)
+{
+    (void)state;
+    char *text =
+        xasprintf("{\"destinations\": {\"trial\": {\"type\": \"file\", \"path\": \"/x\"}},"
+                  "\"sources\": {\"a\": {\"path\": \"/a\", \"verify\": {\"type\": \"none\"},"
+                  "\"destination\": \"trail\"}}}");
+    expect_one(text, "sources.a.destination", "did you mean \"trial\"?");
+    free(text);
+    text = xasprintf("{\"queues\": {\"orders\": {}},"
+                     "\"destinations\": {\"d\": {\"type\": \"file\", \"path\": \"/x\"}},"
+                     "\"sources\": {%s}}",
+                     SOURCE(", \"queue\": \"ordres\""));
+    expect_one(text, "sources.a.queue", "did you mean \"orders\"?");
+    free(text);
+    expect_one("{\"queues\": {\"a\": {}, \"b\": {\"name\": \"a\"}}}", "queues.b.name",
+               "already the name of queue \"a\"");
+}
+
+static void listeners_clash(void **state)
+{
+    (void)state;
+    expect_one("{\"retry\": {\"listen\": [\"127.0.0.1:8080\"]}}", "retry.listen",
+               "already in ingest.listen");
+    expect_one("{\"ingest\": {\"listen\": [\"127.0.0.1:1\", \"127.0.0.1:1\"]}}", "ingest.listen",
+               "already in ingest.listen");
+    json_decref(load_good("{\"ingest\": {\"listen\": [\"127.0.0.1:0\"]},"
+                          "\"retry\": {\"listen\": [\"127.0.0.1:0\"]}}"));
+}
+
+static void what_is_only_warned_of(void **state)
+{
+    (void)state;
+    char *text = with_sources(SOURCE("") ", \"b\": {\"path\": \"/b\", \"verify\": {\"type\": "
+                                         "\"none\"}, \"destination\": \"d\", \"queue\": \"a\"}");
+    json_decref(load_good(text));
+    assert_int_equal(errors.warning_count, 1);
+    expect_in(errors.warnings, 1, "sources.b.queue", "pausing one stops both");
+    free(text);
+    json_decref(load_good("{\"ingest\": {\"listen\": [\"0.0.0.0:80\"]},"
+                          "\"retry\": {\"listen\": [\"[::]:81\"]},"
+                          "\"queues\": {\"unused\": {}},"
+                          "\"destinations\": {\"d\": {\"type\": \"file\", \"path\": \"/x\"}},"
+                          "\"sources\": {" SOURCE("") "}}"));
+    assert_int_equal(errors.warning_count, 3);
+    expect_in(errors.warnings, 3, "sources.a.verify.type", "reachable from other hosts");
+    expect_in(errors.warnings, 3, "retry.listen", "reachable from other hosts");
+    expect_in(errors.warnings, 3, "queues.unused.name", "no source uses it");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(five_faults_are_five_errors),
+        TEST(the_file_as_a_whole),
+        TEST(unknown_keys),
+        TEST(wrong_types),
+        TEST(destinations),
+        TEST(source_faults),
+        TEST(lease_and_poll_fit_exactly),
+        TEST(paths_clash),
+        TEST(names_that_lead_nowhere),
+        TEST(listeners_clash),
+        TEST(what_is_only_warned_of),
+    };
+    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
