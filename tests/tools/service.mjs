@@ -101,7 +101,10 @@ export class Service {
     }
 
     defaults() {
-        const source = { verify: { type: 'none' }, destination: 'ledger', retry: { base_s: 1, cap_s: 2 } };
+        const source = {
+            verify: { type: 'none' }, destination: 'ledger', retry: { base_s: 1, cap_s: 2 },
+            ack_deadline_ms: 10_000, // a loaded test machine is not what these tests measure
+        };
         return {
             state_dir: this.state,
             drain_s: 10,
