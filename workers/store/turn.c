@@ -16,6 +16,12 @@
 #define RETRY_AFTER_FULL_S 5
 #define SWEEP_TICKS 60
 #define IDLE_TICKS 5
+/* Where the last turns were shared by several requests, a turn waits a moment for more of them
+ * (on a fast disk the commit alone is too short a window for many slow clients), unless enough
+ * are there already. A lone client never waits: its turns have one request. */
+#define LINGER_US 1000
+#define LINGER_MEAN_X16 (2 * 16)
+#define LINGER_ENOUGH 32
 
 struct entry {
     TAILQ_ENTRY(entry) link;
@@ -43,6 +49,8 @@ struct turn {
     struct entries returns; /* answers that nobody got: to be undone */
     size_t count;           /* in fresh and polls */
     size_t poll_count;
+    size_t mean_x16; /* requests a turn, moving mean, times 16 */
+    bool lingers;
     const struct service *services[SERVICES_MAX]; /* seen so far */
     size_t service_count;
     struct turn_stats stats;
@@ -64,8 +72,29 @@ static void entry_free(struct entry *e)
 static void schedule(struct turn *t)
 {
     static const struct timeval at_once = {0, 0};
-    if (!event_pending(t->soon, EV_TIMEOUT, NULL))
+    if (t->lingers || !event_pending(t->soon, EV_TIMEOUT, NULL))
         event_add(t->soon, &at_once);
+    t->lingers = false;
+}
+
+/* For a request that has just arrived. */
+static void schedule_request(struct turn *t)
+{
+    static const struct timeval a_moment = {0, LINGER_US};
+    if (t->count - t->poll_count >= LINGER_ENOUGH || t->mean_x16 < LINGER_MEAN_X16) {
+        schedule(t);
+    } else if (!event_pending(t->soon, EV_TIMEOUT, NULL)) {
+        t->lingers = true;
+        event_add(t->soon, &a_moment);
+    }
+}
+
+static void note_size(struct turn *t)
+{
+    size_t size = t->count - t->poll_count;
+    t->lingers = false;
+    if (size > 0)
+        t->mean_x16 = (t->mean_x16 * 7 + size * 16) / 8;
 }
 
 static void on_event(evutil_socket_t fd, short what, void *arg)
@@ -119,7 +148,7 @@ static struct entry *add(struct turn *t, struct turn_asker asker)
     TAILQ_INSERT_TAIL(&t->fresh, e, link);
     t->count++;
     t->idle_ticks = 0;
-    schedule(t);
+    schedule_request(t);
     return e;
 }
 
@@ -374,6 +403,7 @@ void turn_run(struct turn *t)
         answer_list(t, &t->polls, true);
         return;
     }
+    note_size(t);
     int64_t next = INT64_MAX;
     int rc = transact(t, &next);
     if (rc < 0 && db_state(t->db) == DB_FULL) {
