@@ -22,7 +22,6 @@ enum conf_type {
 enum {
     CONF_RELOADABLE = 1 << 0, /* a reload may change it */
     CONF_SECRET = 1 << 1,     /* masked; may be written as {"file": path} */
-    CONF_NAME_OF_QUEUE = 1 << 2,
     /* The roles that see it in their slice. What none sees is the supervisor's own. */
     CONF_INGEST = 1 << 8,
     CONF_CONSUMER = 1 << 9,

@@ -46,7 +46,7 @@ static bool headers_have(const struct headers *h, const char *name)
     return false;
 }
 
-/* Takes over both texts, or value alone where the name is a literal. */
+/* Takes over value; name is a literal or the configuration's. */
 static void headers_add(struct headers *h, const char *name, char *value)
 {
     h->list[h->count++] = (struct http_header){name, value};
