@@ -124,7 +124,8 @@ static bool write_line(const struct buf *line)
     return write(logger.fd, line->data, line->len) == (ssize_t)line->len;
 }
 
-static void log_line(enum log_level level, const char *format, va_list ap)
+__attribute__((format(printf, 2, 0))) static void log_line(enum log_level level, const char *format,
+                                                           va_list ap)
 {
     if (level > logger.level)
         return;

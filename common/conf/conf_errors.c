@@ -8,8 +8,8 @@
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
 
-static void add(struct conf_error **list, size_t *count, const char *path, const char *format,
-                va_list ap)
+__attribute__((format(printf, 4, 0))) static void
+add(struct conf_error **list, size_t *count, const char *path, const char *format, va_list ap)
 {
     char message[512];
     vsnprintf(message, sizeof(message), format, ap);
