@@ -34,6 +34,7 @@ struct db {
     char error[256];
     int64_t changes_at_begin;
     int64_t max_pages; /* 0: no quota */
+    bool quota_raised; /* with the ballast: room for what deletes and receives write */
 };
 
 static enum db_state state_of(int rc)
@@ -229,8 +230,23 @@ bool db_forgive(struct db *db)
     return true;
 }
 
+/* SQLite's own limit: the quota, with an eighth on top while the store takes no sends. */
+static int set_quota(struct db *db, bool raised)
+{
+    if (db->max_pages == 0)
+        return SQLITE_OK;
+    char sql[64];
+    int64_t pages = db->max_pages + (raised ? db->max_pages / 8 : 0);
+    snprintf(sql, sizeof(sql), "PRAGMA max_page_count=%lld", (long long)pages);
+    db->quota_raised = raised;
+    return sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
+}
+
 void db_drop_ballast(struct db *db)
 {
+    int rc = set_quota(db, true);
+    if (rc != SQLITE_OK)
+        remember(db, rc, "max_page_count");
     db_files_drop_ballast(db->files);
 }
 
@@ -267,7 +283,9 @@ bool db_has_space(struct db *db, const char **why_out)
                 "store.max_mib is used up: raise it, or find out why the queues do not drain";
         return false;
     }
-    return db_files_has_space(db->files, why_out);
+    if (!db_files_has_space(db->files, why_out))
+        return false;
+    return !db->quota_raised || set_quota(db, false) == SQLITE_OK;
 }
 
 void db_checkpoint(struct db *db)
@@ -308,9 +326,7 @@ static int set_up(struct db *db, int max_mib)
         static const char size[] = "PRAGMA page_size";
         int64_t page = pragma_int(db, size);
         db->max_pages = page ? max_mib * 1024LL * 1024 / page : 0;
-        char sql[64];
-        snprintf(sql, sizeof(sql), "PRAGMA max_page_count=%lld", (long long)db->max_pages);
-        int rc = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
+        int rc = set_quota(db, false);
         if (rc != SQLITE_OK)
             return rc;
     }

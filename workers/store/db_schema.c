@@ -12,7 +12,9 @@
  * messages.received_at NULL: not received yet in the queue that it is in.
  * messages.receive_count counts over all queues, queue_receives in this one (redrive policy).
  * messages.receipt: random part of the newest receipt handle.
- * messages.expires_at NULL: never. */
+ * messages.expires_at NULL: never.
+ * contents is a table of its own so that a receive or a new visibility does not rewrite the body.
+ */
 static const char *const steps[] = {
     "CREATE TABLE queues ("
     " id INTEGER PRIMARY KEY,"
@@ -44,7 +46,10 @@ static const char *const steps[] = {
     " dead_source TEXT,"
     " group_id TEXT,"
     " trace_header TEXT,"
-    " body_md5 TEXT NOT NULL,"
+    " body_md5 TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE contents ("
+    " seq INTEGER PRIMARY KEY REFERENCES messages(seq) ON DELETE CASCADE,"
     " attributes TEXT,"
     " body TEXT NOT NULL"
     ") STRICT;"

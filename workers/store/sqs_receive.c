@@ -199,10 +199,10 @@ static json_t *message_of(const struct request *q, sqlite3_stmt *st, const char 
 static int collect(struct sqs_op *op, const struct request *q, json_t *messages)
 {
     static const char sql[] =
-        "SELECT seq, id, body, body_md5, attributes, sent_at, receive_count, first_received_at, "
-        "sender, dead_source, group_id, trace_header FROM messages "
-        "WHERE queue = ?1 AND visible_at <= ?2 AND (expires_at IS NULL OR expires_at > ?2) "
-        "ORDER BY visible_at LIMIT ?3";
+        "SELECT m.seq, id, body, body_md5, attributes, sent_at, receive_count, "
+        "first_received_at, sender, dead_source, group_id, trace_header FROM messages m JOIN "
+        "contents c ON c.seq = m.seq WHERE queue = ?1 AND visible_at <= ?2 AND (expires_at IS NULL "
+        "OR expires_at > ?2) ORDER BY visible_at LIMIT ?3";
     int64_t now = op->context->now_ms;
     struct service_call *call = op->call;
     size_t bytes = 0;

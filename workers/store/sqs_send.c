@@ -91,15 +91,17 @@ static int take(const json_t *in, const struct sqs_queue *q, struct outgoing *o,
 
 static int insert(struct sqs_op *op, const struct sqs_queue *q, const struct outgoing *o)
 {
-    static const char sql[] =
+    static const char message[] =
         "INSERT INTO messages (queue, visible_at, sent_at, expires_at, id, sender, group_id, "
-        "trace_header, body_md5, attributes, body) VALUES (?1, ?2, ?3, nullif(?4, 0), ?5, ?6, ?7, "
-        "?8, ?9, ?10, ?11)";
+        "trace_header, body_md5) VALUES (?1, ?2, ?3, nullif(?4, 0), ?5, ?6, ?7, ?8, ?9)";
+    static const char contents[] =
+        "INSERT INTO contents (seq, attributes, body) VALUES (last_insert_rowid(), ?1, ?2)";
+    struct db *db = op->context->db;
     int64_t now = op->context->now_ms;
     int64_t expires = q->retention_s < 0 ? 0 : now + q->retention_s * 1000;
-    if (db_run(op->context->db, sql, "iiiisssssss", q->id, now + o->delay_s * 1000, now, expires,
-               o->id, op->call->caller, o->group, o->trace_header, o->body_md5, o->attributes,
-               o->body) < 0)
+    if (db_run(db, message, "iiiisssss", q->id, now + o->delay_s * 1000, now, expires, o->id,
+               op->call->caller, o->group, o->trace_header, o->body_md5) < 0 ||
+        db_run(db, contents, "ss", o->attributes, o->body) < 0)
         return sqs_db_failed(&op->refusal);
     op->counts->messages_sent++;
     return 0;

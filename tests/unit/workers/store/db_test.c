@@ -25,8 +25,8 @@ static const char insert_queue[] =
     "INSERT INTO queues (name, visibility_s, delay_s, wait_s, max_bytes, created_at, modified_at) "
     "VALUES (?1, 30, 0, 0, 1048576, 0, 0)";
 static const char insert_message[] =
-    "INSERT INTO messages (queue, visible_at, sent_at, id, sender, body_md5, body) "
-    "VALUES (1, ?1, 0, 'id', '', '', ?2)";
+    "INSERT INTO messages (queue, visible_at, sent_at, id, sender, body_md5) "
+    "VALUES (1, ?1, 0, ?2, '', '')";
 static const char count_messages[] = "SELECT count(*), coalesce(max(visible_at), 0) FROM messages";
 static const char count_queues[] = "SELECT count(*) FROM queues";
 
