@@ -140,11 +140,13 @@ static void start_poll(struct lane *lane, int max)
         struct poll *poll = &lane->polls[i];
         if (poll->call)
             continue;
+        /* After a failure a short poll: its empty answer says soon that all is well again. */
+        int wait_s = *lane->queue->trouble && lane->wait_s > 1 ? 1 : lane->wait_s;
         poll->asked = max;
         poll->visibility_s = lane->visibility_s;
         lane->asked += max;
         poll->call = sqs_receive(lane->queue->client, lane->queue->endpoint, lane->queue->url, max,
-                                 lane->wait_s, lane->visibility_s, on_answer, poll);
+                                 wait_s, lane->visibility_s, on_answer, poll);
         return;
     }
 }

@@ -172,6 +172,7 @@ static void a_failing_queue_pauses_longer_each_time_and_says_so(void **state)
         fake_fail(fake_open(FAKE_RECEIVE), AWS_TRANSIENT, "HTTP 503");
         fake_wait(FAKE_RECEIVE);
         pauses[i] = clock_mono_ms() - before;
+        assert_int_equal(fake_open(FAKE_RECEIVE)->wait_s, 1);
     }
     assert_in_range(pauses[0], 95, 180);
     assert_in_range(pauses[1], 195, 280);
