@@ -118,7 +118,7 @@ static void replace_page(struct http_conn *c)
     line[got > 0 ? got : 0] = '\0';
     if (strncmp(line, "HTTP/1.", 7) != 0 || strlen(line) < 12)
         return;
-    int status = atoi(line + 9);
+    long status = strtol(line + 9, NULL, 10);
     if (status < 400)
         return; /* 100 Continue */
     struct evbuffer_ptr end = evbuffer_search_eol(output, NULL, NULL, EVBUFFER_EOL_CRLF_STRICT);
@@ -128,7 +128,7 @@ static void replace_page(struct http_conn *c)
     evbuffer_copyout(output, status_line, (size_t)end.pos);
     char date[CLOCK_TEXT_BYTES];
     clock_http_date(clock_wall_ms(), date);
-    const char *body = c->conns->options.refusal(status);
+    const char *body = c->conns->options.refusal((int)status);
     set_state(c, WRITING);
     http_conn_linger(c);
     evbuffer_unfreeze(output, 1);
@@ -209,7 +209,7 @@ static void sweep(evutil_socket_t fd, short what, void *arg)
 
 static void start_sweep(struct http_conns *conns, int every_ms)
 {
-    struct timeval every = {.tv_usec = every_ms * 1000};
+    struct timeval every = {.tv_usec = every_ms * 1000L};
     event_add(conns->sweep, &every);
 }
 
@@ -233,8 +233,11 @@ void http_conns_free(struct http_conns *conns)
         return;
     conns->freeing = true;
     for (size_t i = 0; i < BUCKETS; i++) {
-        while (!LIST_EMPTY(&conns->buckets[i]))
-            forget(LIST_FIRST(&conns->buckets[i]));
+        struct http_conn *next = NULL;
+        for (struct http_conn *c = LIST_FIRST(&conns->buckets[i]); c; c = next) {
+            next = LIST_NEXT(c, link);
+            forget(c);
+        }
     }
     event_free(conns->sweep);
     http_linger_free(conns->linger);

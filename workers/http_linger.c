@@ -71,8 +71,11 @@ void http_linger_free(struct http_linger *l)
 {
     if (!l)
         return;
-    while (!LIST_EMPTY(&l->list))
-        end(LIST_FIRST(&l->list));
+    struct one *next = NULL;
+    for (struct one *o = LIST_FIRST(&l->list); o; o = next) {
+        next = LIST_NEXT(o, link);
+        end(o);
+    }
     free(l);
 }
 

@@ -236,10 +236,10 @@ static void on_message(void *arg, const json_t *msg, int fd)
 static void on_closed(void *arg, const char *why)
 {
     struct worker *w = arg;
+    log_warn("the supervisor is gone: %s", why); /* why lives in the channel */
     channel_free(w->channel);
     w->channel = NULL;
     health_close(w->health);
-    log_warn("the supervisor is gone: %s", why);
     drain(w, "no supervisor", drain_ms(w));
 }
 
@@ -358,7 +358,7 @@ static int start_loop(struct worker *w)
     event_add(w->signals[1], NULL);
     w->deadline = must_event(w, -1, 0, on_deadline);
     w->beat = must_event(w, -1, EV_PERSIST, on_beat);
-    struct timeval every = {.tv_sec = BEAT_MS / 1000, .tv_usec = (BEAT_MS % 1000) * 1000};
+    struct timeval every = {.tv_sec = BEAT_MS / 1000, .tv_usec = (BEAT_MS % 1000) * 1000L};
     event_add(w->beat, &every);
     w->health = health_new(w->base, WORKER_FD_HEALTH, report, w);
     return w->health ? 0 : -1;

@@ -103,8 +103,8 @@ static struct embedded_key *parse(const struct buf *text)
     if (id && secret && is_key_id(id) && is_secret(secret))
         key = guarded_memory();
     if (key) {
-        strcpy(key->access_key_id, id);
-        strcpy(key->secret, secret);
+        memcpy(key->access_key_id, id, strlen(id) + 1); /* is_key_id, is_secret: they fit */
+        memcpy(key->secret, secret, strlen(secret) + 1);
     }
     json_decref(object); /* its memory is wiped by the process's allocator (keyring.c) */
     return key;

@@ -213,7 +213,7 @@ static void retry_drain(void *state, int64_t deadline_mono_ms)
     (void)deadline_mono_ms;
     struct retry *r = state;
     http_server_drain(r->server, DRAIN_GRACE_MS);
-    struct timeval look = {.tv_usec = DRAIN_LOOK_MS * 1000};
+    struct timeval look = {.tv_usec = DRAIN_LOOK_MS * 1000L};
     event_add(r->drained, &look);
 }
 

@@ -50,9 +50,9 @@ static bool is(const char *word)
 
 static void *role_start(struct worker *w)
 {
-    struct role *r = xcalloc(1, sizeof(*r));
     if (is("fails"))
         return NULL;
+    struct role *r = xcalloc(1, sizeof(*r));
     r->worker = w;
     assert_int_equal(json_integer_value(json_object_get(worker_conf(w), "mine")), 42);
     assert_int_equal(worker_listener_count(w), 1);
