@@ -147,6 +147,7 @@ bool json_check_text(const void *text, const struct json_span *span, struct buf 
     const unsigned char *s = (const unsigned char *)text + span->at;
     if (span->type == JSON_CHECK_ARRAY || span->type == JSON_CHECK_OBJECT)
         return false;
+    buf_puts(out, ""); /* an empty string is text too: out->data is never NULL after this */
     if (span->type == JSON_CHECK_STRING)
         append_string(s + 1, span->len - 2, out);
     else

@@ -96,7 +96,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     json_t *tree = json_loadb(text, size, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     if (mine && !tree && !excused(json_error_code(&error), error.text))
         report("only json_check accepts; Jansson", error.text);
-    if (!mine && tree && !strstr(reason, "nested too deep"))
+    /* Jansson skips a NUL byte that it has looked at and put back ("4\\0"). */
+    if (!mine && tree && !strstr(reason, "nested too deep") && !memchr(text, '\0', size))
         report("only Jansson accepts; json_check", reason);
     if (mine && tree)
         compare_value(text, size, tree, pointer);

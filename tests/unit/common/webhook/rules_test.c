@@ -83,6 +83,7 @@ static void required_values(void **state)
     check(GENESYS, "{}", "unsupported_status", "/status is missing");
     check(GENESYS, "{\"status\":{}}", "unsupported_status", "/status is not a plain value");
     check(GENESYS, "nope", "validation", "the body is not JSON: unexpected byte 0x6f at offset 1");
+    check("{\"required\":[],\"require\":{\"/s\":[\"\"]}}", "{\"s\":\"\"}", "", NULL);
     check(NUMBERS, "{\"n\":5}", "", NULL);
     check(NUMBERS, "{\"n\":true}", "", NULL);
     check(NUMBERS, "{\"n\":1.5}", "", NULL);
