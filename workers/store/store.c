@@ -286,6 +286,8 @@ static void *store_start(struct worker *w)
     s->worker = w;
     s->wall_offset_ms = clock_wall_ms() - clock_mono_ms();
     s->db = open_db(s);
+    if (s->db && sqs_service_recover(s->db, now_ms(s)) < 0)
+        log_error("store database: %s", db_error(s->db));
     if (!s->db) {
         free(s);
         return NULL;

@@ -805,6 +805,22 @@ static void undo_gives_the_receive_back(void **state)
     json_decref(m);
 }
 
+static void a_clock_set_back_hides_nothing(void **state)
+{
+    struct fixture *f = *state;
+    make_queue(f, "q", NULL, NULL);
+    send_text(f, "q", "x");
+    json_decref(receive(f, "q"));
+    f->now_ms -= 24LL * 3600 * 1000;
+    assert_null(receive(f, "q"));
+    assert_int_equal(sqs_service_recover(f->db, f->now_ms), 0);
+    json_t *m = receive(f, "q");
+    assert_non_null(m);
+    assert_int_equal(sqs_service_recover(f->db, f->now_ms), 0);
+    assert_null(receive(f, "q"));
+    json_decref(m);
+}
+
 static void unknown_operations_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -834,6 +850,7 @@ int main(void)
         TEST(redrive_does_not_stop_behind_many),
         TEST(messages_live_for_ever_unless_set),
         TEST(undo_gives_the_receive_back),
+        TEST(a_clock_set_back_hides_nothing),
         TEST(unknown_operations_are_refused),
     };
     return cmocka_run_group_tests_name("sqs_service", tests, NULL, NULL);
