@@ -377,24 +377,24 @@ int worker_main(int argc, char **argv, const struct worker_role *role)
     }
     set_limits(role);
     log_name(role->name, -1);
-    struct worker w = {.role = role};
-    if (read_snapshot(&w) != 0) {
+    struct worker *w = xcalloc(1, sizeof(*w)); /* for the life of the process */
+    w->role = role;
+    if (read_snapshot(w) != 0) {
         log_error("the configuration snapshot from the supervisor cannot be read");
         return EX_SOFTWARE;
     }
-    take_descriptors(&w);
-    start_log(&w);
-    if (start_loop(&w) != 0)
+    take_descriptors(w);
+    start_log(w);
+    if (start_loop(w) != 0)
         return EX_OSERR;
-    w.role_state = role->start(&w);
-    if (!w.role_state)
+    w->role_state = role->start(w);
+    if (!w->role_state)
         return EX_CONFIG;
-    if (!w.drained)
-        event_base_dispatch(w.base);
-    log_info("%s", w.drained ? "stopped" : "the event loop ended by itself");
-    /* Nothing is taken down: the process ends with all that it holds. exit() keeps this frame, so a
-     * leak checker finds what is still in use reachable, and reports what was really lost. */
-    exit(w.drained ? EX_OK : EX_SOFTWARE);
+    if (!w->drained)
+        event_base_dispatch(w->base);
+    log_info("%s", w->drained ? "stopped" : "the event loop ended by itself");
+    /* Nothing is taken down: the process ends with all that it holds. */
+    exit(w->drained ? EX_OK : EX_SOFTWARE);
 }
 
 /* ---- for roles ---- */
