@@ -133,10 +133,14 @@ $(eval $(call unit_modules_rule,supervisor,$(BUILD)/obj/supervisor/main.o))
 
 # libFuzzer's own main comes with the driver; the code under test is instrumented by
 # BUILD=build-fuzz CC=clang SANITIZE=address,undefined,fuzzer-no-link.
+# A target called store_... links the store's modules too.
+STORE_O = $(filter-out $(call main_of,workers/store),$(call objects,workers/store/*.c))
+$(BUILD)/fuzz/store_%: FUZZ_MODULES = $(STORE_O)
+$(filter $(BUILD)/fuzz/store_%,$(FUZZERS)): $(STORE_O)
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/lib/libcommon.a $(BUILD)/lib/libworker.a
 	@mkdir -p $(@D)
 	$(call quiet,CC) $(CC) $(CFLAGS_ALL) $(CFLAGS) -Wno-missing-prototypes -MMD -MP -MF $@.d $(LDFLAGS_ALL) \
-	    -fsanitize=fuzzer -o $@ $< $(BUILD)/lib/libworker.a $(BUILD)/lib/libcommon.a $(LIBS)
+	    -fsanitize=fuzzer -o $@ $< $(FUZZ_MODULES) $(BUILD)/lib/libworker.a $(BUILD)/lib/libcommon.a $(LIBS)
 
 .PHONY: unit tidy format install clean help
 unit: $(UNITS)
