@@ -11,8 +11,15 @@
  * Numbers of any size pass, since the bytes are never converted. */
 #define JSON_CHECK_DEPTH 256
 
-enum json_type { JSON_CHECK_NULL, JSON_CHECK_TRUE, JSON_CHECK_FALSE, JSON_CHECK_NUMBER,
-                 JSON_CHECK_STRING, JSON_CHECK_ARRAY, JSON_CHECK_OBJECT };
+enum json_type {
+    JSON_CHECK_NULL,
+    JSON_CHECK_TRUE,
+    JSON_CHECK_FALSE,
+    JSON_CHECK_NUMBER,
+    JSON_CHECK_STRING,
+    JSON_CHECK_ARRAY,
+    JSON_CHECK_OBJECT
+};
 
 /* True where text is one well-formed JSON value. Otherwise false, the reason and offset in words
  * ("unexpected byte 0x7d at offset 17"). reason may be NULL. */

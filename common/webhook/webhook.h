@@ -34,16 +34,16 @@ struct webhook {
 void webhook_free(struct webhook *h); /* the members and h; NULL is a no-op */
 
 /* A new trace id: time-ordered (48 bits of milliseconds), unique across hosts (80 random bits), 26
- * characters of Crockford base32 (a ULID). Within one millisecond each is greater than the one before
- * it, as far as this process goes. */
+ * characters of Crockford base32 (a ULID). Within one millisecond each is greater than the one
+ * before it, as far as this process goes. */
 void webhook_new_trace(int64_t wall_ms, char out[WEBHOOK_TRACE_BYTES]);
 
 /* For messages that others put on the queue: "DLQ-" + 32 hex digits of
  * SHA-256(queue, event id or MessageId). */
 void webhook_derived_trace(const char *queue, const char *id, char out[WEBHOOK_TRACE_BYTES]);
 
-/* The SQS form: body_out is what goes into MessageBody, attribute_out the value of `Sluice` (ASCII).
- * The event id is made safe and bounded (event_id_safe), the content type too (at most
+/* The SQS form: body_out is what goes into MessageBody, attribute_out the value of `Sluice`
+ * (ASCII). The event id is made safe and bounded (event_id_safe), the content type too (at most
  * WEBHOOK_CONTENT_TYPE_BYTES, cut). */
 void webhook_to_message(const struct webhook *h, struct buf *body_out, struct buf *attribute_out);
 
