@@ -230,6 +230,13 @@ bool db_forgive(struct db *db)
     return true;
 }
 
+static void checkpoint(struct db *db, int mode)
+{
+    int rc = sqlite3_wal_checkpoint_v2(db->handle, NULL, mode, NULL, NULL);
+    if (state_of(rc) == DB_BROKEN)
+        remember(db, rc, "checkpoint");
+}
+
 /* SQLite's own limit: the quota, with an eighth on top while the store takes no sends. */
 static int set_quota(struct db *db, bool raised)
 {
@@ -244,10 +251,15 @@ static int set_quota(struct db *db, bool raised)
 
 void db_drop_ballast(struct db *db)
 {
+    if (db->state == DB_BROKEN)
+        return;
     int rc = set_quota(db, true);
     if (rc != SQLITE_OK)
         remember(db, rc, "max_page_count");
     db_files_drop_ballast(db->files);
+    /* What the log holds goes back into the database: the log's own blocks can then be used again
+     * even if somebody else takes the ballast's. */
+    checkpoint(db, SQLITE_CHECKPOINT_RESTART);
 }
 
 static int64_t pragma_int(struct db *db, const char *sql)
@@ -290,9 +302,7 @@ bool db_has_space(struct db *db, const char **why_out)
 
 void db_checkpoint(struct db *db)
 {
-    int rc = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    if (state_of(rc) == DB_BROKEN)
-        remember(db, rc, "checkpoint");
+    checkpoint(db, SQLITE_CHECKPOINT_TRUNCATE);
 }
 
 void db_mark_suspect(struct db *db)
