@@ -87,7 +87,7 @@ test('a bad file changes nothing and says why', async (t) => {
     const before = await s.status();
     const good = s.conf;
     for (const [text, says] of [
-        ['{ "ingest": ', /sluice\.json/],
+        ['{ "ingest": ', /line 1/],
         [JSON.stringify({ ...good, ingst: {} }), /ingst.*ingest/s],
         [JSON.stringify(merge(good, { sources: { cxone: { destination: 'nowhere' } } })), /nowhere/],
         [JSON.stringify(merge(good, { ingest: { listen: ['127.0.0.1:1000000'] } })), /listen/],

@@ -58,6 +58,33 @@ export function alive(pid) {
     }
 }
 
+function processes() {
+    return fs.readdirSync('/proc').filter((entry) => /^\d+$/.test(entry)).flatMap((entry) => {
+        try {
+            const stat = fs.readFileSync(`/proc/${entry}/stat`, 'utf8');
+            const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+            const name = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
+            return state === 'Z' ? [] : [{ pid: Number(entry), name, parent: Number(parent) }];
+        } catch {
+            return []; // gone meanwhile
+        }
+    });
+}
+
+function openFiles(pid) {
+    try {
+        return fs.readdirSync(`/proc/${pid}/fd`).map((fd) => {
+            try {
+                return fs.readlinkSync(`/proc/${pid}/fd/${fd}`);
+            } catch {
+                return '';
+            }
+        });
+    } catch {
+        return [];
+    }
+}
+
 // Runs a program to its end: {status, signal, stdout, stderr}.
 export function runProgram(name, args, { env = {}, cwd, timeoutMs = 30_000, input } = {}) {
     return new Promise((resolve) => {
@@ -280,23 +307,14 @@ export class Service {
         return result;
     }
 
-    // Pids of all our processes, by looking for our configuration's state in their command or parent.
+    // Living processes whose parent is pid.
     children(pid = this.pid) {
-        const found = [];
-        for (const entry of fs.readdirSync('/proc')) {
-            if (/^\d+$/.test(entry)) {
-                try {
-                    const stat = fs.readFileSync(`/proc/${entry}/stat`, 'utf8');
-                    const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-                    if (Number(parent) === pid && state !== 'Z') {
-                        found.push({ pid: Number(entry), name: stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')) });
-                    }
-                } catch {
-                    // gone meanwhile
-                }
-            }
-        }
-        return found;
+        return processes().filter((p) => p.parent === pid);
+    }
+
+    // Store processes that have a file of this service's state open, whoever their parent is.
+    stores() {
+        return processes().filter((p) => p.name === 'sluice-store' && openFiles(p.pid).some((f) => f.startsWith(this.state)));
     }
 
     async dispose(t) {

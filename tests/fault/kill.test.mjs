@@ -1,0 +1,105 @@
+// kill -9 of each role with work outstanding: nothing that got a 200 is lost. TRIALS kills a role.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { cxone, newId } from '../tools/events.mjs';
+import { check, Load, shortLeases as conf } from '../tools/load.mjs';
+import { Service } from '../tools/service.mjs';
+import { until } from '../tools/wait.mjs';
+
+const trials = Number(process.env.TRIALS ?? 1);
+
+async function kill(t, s, role) {
+    const [victim] = role === 'supervisor' ? [{ pid: s.pid }] : await s.workers(role);
+    const load = new Load(s, () => cxone({ id: newId() }));
+    await until('some to be accepted', () => load.accepted.length > 50);
+    // Look once a turn of the loop, so that the count is of this moment.
+    await until('at least 100 outstanding', () => {
+        if (load.outstanding < 100) {
+            return false;
+        }
+        s.signal('SIGKILL', victim.pid);
+        return true;
+    }, { every: 1 });
+    const outstanding = load.outstanding;
+    assert.ok(outstanding >= 100, `${outstanding} requests were outstanding`);
+    return { load, victim };
+}
+
+describe('kill -9', { concurrency: 3 }, () => {
+    for (const role of ['ingest', 'store', 'keyring', 'retry']) {
+        test(`${role}, ${trials} times, at least 100 requests outstanding`, async (t) => {
+            const s = await Service.start(t, { conf });
+            for (let i = 0; i < trials; i++) {
+                const { load, victim } = await kill(t, s, role);
+                await until('another in its place', async () => {
+                    const [now] = await s.workers(role);
+                    return now?.state === 'UP' && now.pid !== victim.pid;
+                }, { seconds: 10 });
+                const before = load.accepted.length;
+                await until('requests to be accepted again', () => load.accepted.length > before + 50, { seconds: 10 });
+                await load.stop();
+                const twice = await check(s, load.accepted);
+                t.diagnostic(`${role} ${i}: ${load.accepted.length} accepted, ${load.refused} refused, 0 lost, ${twice} delivered twice`);
+            }
+        });
+    }
+
+    test(`consumer, ${trials} times, at least 20 leases outstanding`, async (t) => {
+        const s = await Service.start(t, { conf });
+        for (let i = 0; i < trials; i++) {
+            const accepted = [];
+            await Promise.all(Array.from({ length: 120 }, async () => {
+                const answer = await s.post('cxone', cxone({ what: 'sleep 1' }));
+                assert.equal(answer.status, 200);
+                accepted.push(answer.headers['sluice-trace']);
+            }));
+            const [victim] = await s.workers('consumer');
+            const held = await until('20 leases', async () => {
+                const { in_flight: n } = await s.health(victim.name);
+                return n >= 20 && n;
+            }, { every: 5 });
+            s.signal('SIGKILL', victim.pid);
+            assert.ok(held >= 20);
+            const twice = await check(s, accepted);
+            t.diagnostic(`consumer ${i}: ${held} leases held, ${accepted.length} accepted, 0 lost, ${twice} delivered twice`);
+        }
+    });
+
+    test(`supervisor, ${trials} times, started again within 100 ms, one store at any time`, async (t) => {
+        const s = await Service.start(t, { conf });
+        for (let i = 0; i < trials; i++) {
+            let most = 0;
+            let looking = true;
+            const look = (async () => {
+                while (looking) {
+                    most = Math.max(most, s.stores().length);
+                    await new Promise((next) => setTimeout(next, 4));
+                }
+            })();
+            const { load } = await kill(t, s, 'supervisor');
+            const killed = performance.now();
+            await s.exited;
+            await s.launch({ wait: false });
+            assert.ok(performance.now() - killed < 100, `started again after ${performance.now() - killed} ms`);
+            await s.waitUp(20);
+            const upMs = Math.round(performance.now() - killed);
+            const before = load.accepted.length;
+            await until('requests to be accepted again', () => load.accepted.length > before + 50, { seconds: 10 });
+            await load.stop();
+            looking = false;
+            await look;
+            assert.equal(most, 1, 'one store process at any time');
+            const twice = await check(s, load.accepted);
+            t.diagnostic(`supervisor ${i}: up after ${upMs} ms, ${load.accepted.length} accepted, 0 lost, ${twice} delivered twice`);
+        }
+    });
+});
+
+test('a worker that dies in a loop is held back, the others go on', async (t) => {
+    const env = { SLUICE_FAULT: 'consumer.received:1', SLUICE_FAULT_ROLE: 'consumer' };
+    const s = await Service.start(t, { conf, env });
+    await s.post('cxone', cxone());
+    await until('deaths', async () => (await s.workers('consumer')).some((w) => w.restarts > 0));
+    assert.equal((await s.post('cxone', cxone())).status, 200);
+    assert.ok((await s.workers('ingest')).every((w) => w.state === 'UP' && w.restarts === 0));
+});

@@ -1,0 +1,59 @@
+// A consumer that dies at a named step of its work.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { cxone } from '../tools/events.mjs';
+import { check, shortLeases } from '../tools/load.mjs';
+import { merge, Service } from '../tools/service.mjs';
+import { attribute } from '../tools/sqs.mjs';
+import { until } from '../tools/wait.mjs';
+
+// One worker, so that it is known who dies.
+const conf = merge(shortLeases, { consumer: { workers: 1 } });
+
+// A crash at each named step of the consumer: what was accepted is delivered, at most twice.
+const steps = ['received', 'before_deliver', 'delivered', 'before_delete', 'deleted'];
+describe('a consumer that dies at a step', { concurrency: 4 }, () => {
+    for (const step of steps) {
+        test(`consumer.${step}`, async (t) => {
+            const env = { SLUICE_FAULT: `consumer.${step}:3`, SLUICE_FAULT_ROLE: 'consumer' };
+            const s = await Service.start(t, { conf, env });
+            const accepted = [];
+            for (let i = 0; i < 6; i++) {
+                const trace = (await s.post('cxone', cxone())).headers['sluice-trace'];
+                accepted.push(trace);
+                // One after the other, so that a worker gets something done before it dies.
+                await until('its delivery, or a death', async () => s.ledger().some((l) => l.trace === trace) ||
+                    (await s.workers('consumer')).some((w) => w.restarts > 0));
+            }
+            const twice = await check(s, accepted);
+            const restarts = (await s.workers('consumer')).reduce((sum, w) => sum + w.restarts, 0);
+            assert.ok(restarts > 0, 'the point was reached');
+            t.diagnostic(`${step}: ${restarts} deaths, ${twice} of 6 delivered twice`);
+            if (step === 'received' || step === 'before_deliver') {
+                assert.equal(twice, 0, 'nothing was delivered before the crash');
+            }
+        });
+    }
+});
+
+describe('a consumer that dies around the dead letter', { concurrency: 4 }, () => {
+    for (const step of ['before_dlq', 'after_dlq']) {
+        test(`consumer.${step}`, async (t) => {
+            const env = { SLUICE_FAULT: `consumer.${step}:2`, SLUICE_FAULT_ROLE: 'consumer' };
+            const s = await Service.start(t, { conf, env });
+            const accepted = [];
+            const settled = () => s.counter('consumer', 'dead').catch(() => 0);
+            for (let i = 0; i < 4; i++) {
+                const before = await settled();
+                accepted.push((await s.post('cxone', cxone({ what: 'refuse' }))).headers['sluice-trace']);
+                await until('its end, or a death', async () => (await settled()) !== before ||
+                    (await s.workers('consumer')).some((w) => w.restarts > 0));
+            }
+            await until('every dead letter', async () => {
+                const dead = new Set((await s.sqs.peek('cxone-dlq')).map((m) => attribute(m, 'SluiceDeadLetter').trace_id));
+                return accepted.every((trace) => dead.has(trace));
+            }, { seconds: 60, every: 300 });
+            await until('the queue to run empty', async () => (await s.sqs.depth('cxone')) === 0, { seconds: 60, every: 300 });
+        });
+    }
+});

@@ -1,0 +1,70 @@
+// sluicectl against a running service.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { cxone } from '../tools/events.mjs';
+import { merge, runProgram, Service } from '../tools/service.mjs';
+import { until } from '../tools/wait.mjs';
+
+test('status, health, send, reload and stop', async (t) => {
+    const s = await Service.start(t, { conf: { sources: { cxone: { verify: { type: 'bearer', secrets: ['secret-12'] } } } } });
+    const ctl = (...args) => runProgram('sluicectl', ['-c', s.confFile, ...args]);
+    const json = async (...args) => {
+        const { status, stdout, stderr } = await ctl('--json', ...args);
+        return { exit: status, ...JSON.parse(stdout || '{}'), stderr };
+    };
+
+    const status = await ctl('status');
+    assert.equal(status.status, 0);
+    for (const name of ['ingest', 'consumer-0', 'consumer-1', 'retry', 'keyring', 'store']) {
+        assert.match(status.stdout, new RegExp(`^\\s*${name}\\b.*UP`, 'm'), status.stdout);
+    }
+    const parsed = await json('status');
+    assert.equal(parsed.pid, s.pid);
+    assert.equal(parsed.workers.length, 6);
+
+    const health = await ctl('health');
+    assert.equal(health.status, 0, health.stdout + health.stderr);
+    assert.equal((await ctl('health', 'consumer-1')).status, 0);
+    assert.notEqual((await ctl('health', 'consumer-9')).status, 0);
+    assert.equal((await json('health')).exit, 0);
+
+    const file = path.join(s.dir, 'event.json');
+    fs.writeFileSync(file, cxone());
+    const sent = await ctl('send', 'cxone', file);
+    assert.equal(sent.status, 0, sent.stdout + sent.stderr);
+    await until('its delivery', () => s.ledger().length === 1);
+    fs.writeFileSync(file, 'not json');
+    const refused = await ctl('send', 'cxone', file);
+    assert.notEqual(refused.status, 0);
+    assert.match(refused.stdout + refused.stderr, /400/);
+
+    s.writeConf(merge(s.conf, { ingest: { retry_after_s: 9 } }));
+    assert.equal((await ctl('reload')).status, 0);
+    fs.writeFileSync(s.confFile, JSON.stringify({ ...s.conf, ingst: 1 }));
+    const bad = await ctl('--run-dir', path.join(s.state, 'run'), 'reload');
+    assert.equal(bad.status, 78);
+    assert.match(bad.stdout + bad.stderr, /ingst/);
+    s.writeConf(s.conf);
+
+    const stop = await ctl('stop');
+    assert.equal(stop.status, 0, stop.stderr);
+    assert.deepEqual(await s.waitExit(5), { status: 0, signal: null });
+    const after = await ctl('status');
+    assert.notEqual(after.status, 0);
+    assert.match(after.stderr, /not running|sluiced/);
+});
+
+test('health shows a worker that is not well', async (t) => {
+    const s = await Service.start(t);
+    const [store] = await s.workers('store');
+    s.signal('SIGSTOP', store.pid);
+    try {
+        await until('health to say so', async () => (await runProgram('sluicectl', ['-c', s.confFile, 'health'])).status === 1,
+            { seconds: 15, every: 200 });
+    } finally {
+        s.signal('SIGCONT', store.pid);
+    }
+    await s.waitUp();
+});

@@ -1,0 +1,105 @@
+// Starting where it is not plain: twice, on busy ports, in odd places.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { test } from 'node:test';
+import { cxone } from '../tools/events.mjs';
+import { alive, merge, runProgram, Service } from '../tools/service.mjs';
+import { slow, until } from '../tools/wait.mjs';
+
+test('a second instance says who holds the state, at once', async (t) => {
+    const s = await Service.start(t);
+    const started = performance.now();
+    const { status, stderr } = await runProgram('sluiced', ['-c', s.confFile]);
+    assert.notEqual(status, 0);
+    assert.match(stderr, new RegExp(`\\b${s.pid}\\b`));
+    assert.ok(performance.now() - started < 1500 * slow);
+    assert.equal((await s.post('cxone', cxone())).status, 200, 'the first is untouched');
+});
+
+test('a busy port says who holds it', async (t) => {
+    const s = await Service.create(t);
+    const server = net.createServer();
+    await new Promise((resolve) => server.listen(s.ports.ingest, '127.0.0.1', resolve));
+    t.after(() => server.close());
+    const { status, stderr } = await runProgram('sluiced', ['-c', s.confFile]);
+    assert.notEqual(status, 0);
+    assert.match(stderr, new RegExp(`127\\.0\\.0\\.1:${s.ports.ingest}`));
+    assert.match(stderr, new RegExp(`\\b${process.pid}\\b`));
+});
+
+test('root without "user" stays root and says so once', { skip: process.getuid() !== 0 && 'not root' }, async (t) => {
+    const s = await Service.start(t);
+    assert.equal([...s.log().matchAll(/staying root/g)].length, 1, s.log());
+});
+
+for (const [name, folder] of [
+    ['200 characters', `${'long-'.repeat(39)}path`],
+    ['a blank and a quote', 'with a blank and a \'quote"'],
+]) {
+    test(`a state directory with ${name}`, async (t) => {
+        const s = await Service.create(t);
+        s.state = path.join(s.dir, folder);
+        s.writeConf(merge(s.conf, { state_dir: s.state }));
+        const store = { port: s.ports.store };
+        s.sqs.target = store;
+        // The health sockets are reached from inside their directory.
+        await s.launch({ wait: false });
+        await until('a 200', async () => (await s.post('cxone', cxone())).status === 200, { seconds: 15 });
+        await until('the delivery', () => s.ledger().length >= 1);
+        const { status, stdout } = await runProgram('sluicectl', ['-c', s.confFile, '--json', 'status']);
+        assert.equal(status, 0);
+        assert.ok(JSON.parse(stdout).workers.length >= 5);
+        const health = await runProgram('sluicectl', ['-c', s.confFile, 'health']);
+        assert.equal(health.status, 0, health.stdout + health.stderr);
+    });
+}
+
+test('a supervisor that is killed leaves no orphan behind', async (t) => {
+    const s = await Service.start(t);
+    const workers = s.children();
+    assert.ok(workers.length >= 6);
+    s.signal('SIGKILL');
+    await until('the workers to end', () => workers.every(({ pid }) => !alive(pid)), { seconds: 15 });
+});
+
+test('a second SIGTERM stops now', async (t) => {
+    const s = await Service.start(t, { conf: { drain_s: 60 } });
+    await s.post('cxone', cxone({ what: 'sleep 600' }));
+    await until('the delivery to begin', () => s.started().length === 1);
+    const workers = s.children();
+    s.signal('SIGTERM');
+    await until('the drain to begin', () => /drain/.test(s.log()));
+    s.signal('SIGTERM');
+    await s.waitExit(5);
+    await until('no worker left', () => workers.every(({ pid }) => !alive(pid)), { seconds: 5 });
+});
+
+test('modes: the key pair and the state are private', async (t) => {
+    const s = await Service.start(t);
+    const mode = (name) => (fs.statSync(path.join(s.state, name)).mode & 0o777).toString(8);
+    assert.equal(mode('embedded-key.json'), '600');
+    assert.match(mode('store/sluice.db'), /^6[04]0$/);
+    assert.match(mode('.'), /^7[05]0$/);
+});
+
+test('no secret and no body in the log', async (t) => {
+    const secret = 'canary-7f3a-secret';
+    const s = await Service.start(t, {
+        conf: { sources: { cxone: { verify: { type: 'bearer', secrets: [secret] } } } },
+    });
+    await s.post('cxone', cxone({ note: 'canary-9b2c-body' }), { headers: { authorization: `Bearer ${secret}` } });
+    await s.post('cxone', '{ canary-9b2c-body', { headers: { authorization: `Bearer ${secret}` } });
+    await s.post('cxone', '{}', { headers: { authorization: 'Bearer canary-7f3a-wrong' } });
+    await until('the delivery', () => s.ledger().length === 1);
+    const { secret_access_key: key } = s.keyPair();
+    const places = [s.log(), JSON.stringify(await s.status())];
+    for (const { pid } of [{ pid: s.pid }, ...s.children()]) {
+        places.push(fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8'), fs.readFileSync(`/proc/${pid}/environ`, 'utf8'));
+    }
+    for (const text of places) {
+        assert.doesNotMatch(text, /canary-/);
+        assert.ok(!text.includes(key));
+    }
+});
