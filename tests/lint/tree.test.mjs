@@ -11,16 +11,19 @@ test('the top level holds only what it may', () => {
     assert.deepEqual([...there].filter((name) => !may.test(name)), []);
 });
 
-// The map is the first code block under "## The map": a folder line ends in "/" before its
-// modules; a module is a file's name without .c or .h.
+// The map is the first code block under "## The map": a line for each folder, ending in what it is
+// for, and below it, indented, its modules. A module is a file's name without .c or .h.
 function readmeMap() {
     const block = read('README.md').match(/^## The map\n[^]*?```\n([^]*?)```/m);
     assert.ok(block, 'README.md has a chapter "The map" with a code block');
     const map = new Map();
-    for (const line of block[1].split('\n')) {
-        const found = line.match(/^(\S+)\/\s+(.*?)(?:\s{2,}.*)?$/);
-        if (found) {
-            map.set(found[1], found[2].trim().split(/\s+/).sort());
+    let modules = [];
+    for (const line of block[1].split('\n').filter(Boolean)) {
+        if (line.startsWith(' ')) {
+            modules.push(...line.trim().split(/\s+/));
+        } else {
+            modules = [];
+            map.set(line.split(/\/\s/)[0], modules);
         }
     }
     return map;
@@ -34,7 +37,7 @@ test("the README's map names exactly the modules there are", () => {
         there.set(room, [...new Set([...(there.get(room) ?? []), module])].sort());
     }
     const map = readmeMap();
-    const rows = (all) => [...all].map(([room, modules]) => `${room}/ ${modules.join(' ')}`).sort();
+    const rows = (all) => [...all].map(([room, modules]) => `${room}/ ${[...modules].sort().join(' ')}`).sort();
     const code = [...map].filter(([room]) => /^(common|workers|supervisor)/.test(room));
     assert.deepEqual(rows(code), rows(there));
 });
