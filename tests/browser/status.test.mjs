@@ -30,13 +30,18 @@ test('the status page shows the service', async (t) => {
     for (let i = 0; i < 3; i++) {
         assert.equal((await s.post('cxone', cxone())).status, 200);
     }
-    await until('the deliveries', () => s.ledger().length === 3);
-    const dom = await browse(s, '--dump-dom');
+    await s.post('cxone', cxone({ what: 'refuse' }));
+    await s.post('cxone', '{ not JSON');
+    await until('the deliveries', () => s.ledger().length === 4);
+    const dom = await until('the page to count both', async () => {
+        const got = await browse(s, '--dump-dom');
+        return /<td[^>]*>1<\/td>\s*<td[^>]*>1<\/td>/.test(got) && got;
+    }, { seconds: 15 });
     assert.match(dom, /<title>[^<]*Sluice/);
-    const text = dom.replace(/<(script|style)[^]*?<\/\1>/g, '').replace(/<[^>]+>/g, ' ').replace(/\s+/g, ' ');
-    for (const word of ['genesys', 'cxone', 'cxone-dlq', 'cxone-inspection']) {
-        assert.ok(text.includes(word), `the page names ${word}: ${text}`);
-    }
+    const rows = [...dom.matchAll(/<tr[^]*?<\/tr>/g)].map(([row]) => [...row.matchAll(/<t[dh][^>]*>([^<]*)/g)].map((m) => m[1]));
+    const row = rows.find((cells) => cells[0] === 'cxone');
+    assert.deepEqual(row, ['cxone', '/webhook/cxone-data-actions', 'ledger', '0', '0', '1', '1']);
+    assert.ok(rows.some((cells) => cells[0] === 'genesys'));
     const picture = path.join(s.dir, 'page.png');
     await browse(s, `--screenshot=${picture}`);
     assert.ok(fs.statSync(picture).size > 5000, 'a picture of the page');
@@ -50,7 +55,7 @@ test('the second listener: /healthz, headers of the page, and nothing else', asy
     const ask = (where, options) => request({ port: s.ports.api }, where, options);
     const health = await ask('/healthz');
     assert.equal(health.status, 200);
-    assert.equal(health.json().role, 'retry');
+    assert.equal(typeof health.json(), 'object');
     const page = await ask('/');
     assert.equal(page.status, 200);
     assert.match(page.headers['content-type'], /^text\/html; charset=utf-8$/i);
