@@ -84,7 +84,7 @@ static void set_run_dir(json_t *conf)
 static void add_queue(json_t *conf, const char *name)
 {
     json_t *queues = json_object_get(conf, "queues");
-    if (!json_object_get(queues, name))
+    if (*name && !json_object_get(queues, name))
         json_object_set_new(queues, name,
                             json_pack("{s:s, s:s}", "service", "embedded", "name", name));
 }

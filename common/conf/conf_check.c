@@ -89,6 +89,32 @@ static void check_retry(const char *name, const json_t *source, struct conf_erro
     if (cap < base)
         conf_errors_add(errors, path_of(at, "sources", name, "retry.cap_s"),
                         "%lld is less than base_s = %lld: raise cap_s", cap, base);
+    if (strcmp(conf_str(source, "retry.strategy"), "requeue") == 0 && !conf_bool(source, "ledger"))
+        conf_errors_add(errors, path_of(at, "sources", name, "retry.strategy"),
+                        "requeue needs the ledger, which tells copies apart: set ledger to true or "
+                        "strategy to visibility");
+}
+
+static void check_dead_letter(const char *name, const json_t *source, struct conf_errors *errors)
+{
+    char at[PATH_BYTES];
+    if (!*conf_str(source, "dead_letter.queue") && !conf_bool(source, "dead_letter.s3"))
+        conf_errors_add(errors, path_of(at, "sources", name, "dead_letter"),
+                        "events that finally fail would have no place: name a queue or set s3 to "
+                        "true");
+}
+
+/* What the ledger has forgotten while it may still wait in a queue is delivered again. */
+static void check_retention(const json_t *conf, const char *name, const json_t *source,
+                            struct conf_errors *errors)
+{
+    long long retention = conf_int(conf, "ledger.retention_s");
+    long long age = conf_int(source, "retry.age_limit_s");
+    if (conf_bool(source, "ledger") && retention < age)
+        conf_errors_warn(errors, "ledger.retention_s",
+                         "%lld is less than sources.%s.retry.age_limit_s = %lld: a late repeat "
+                         "would be delivered again",
+                         retention, name, age);
 }
 
 static const char *const queue_keys[] = {"queue", "inspection_queue", "dead_letter.queue"};
@@ -181,6 +207,8 @@ static void check_sources(const json_t *conf, struct conf_errors *errors)
         check_url_path(sources, name, conf_str(source, "path"), errors);
         check_destination(conf, name, conf_str(source, "destination"), errors);
         check_retry(name, source, errors);
+        check_dead_letter(name, source, errors);
+        check_retention(conf, name, source, errors);
         check_queues(conf, name, source, errors);
         char at[PATH_BYTES];
         if (open && strcmp(conf_str(source, "verify.type"), "none") == 0)
@@ -252,14 +280,52 @@ static void check_listeners(const json_t *conf, struct conf_errors *errors)
         }
     }
     json_decref(seen);
-    if (listens_beyond_loopback(conf_value(conf, "retry.listen")))
-        conf_errors_warn(errors, "retry.listen",
-                         "is reachable from other hosts and asks nobody who they are");
+}
+
+/* No two tokens with one name, which is what the log says, or with one secret. */
+static void check_tokens(const json_t *tokens, struct conf_errors *errors)
+{
+    size_t i;
+    json_t *token;
+    json_array_foreach((json_t *)tokens, i, token)
+    {
+        char at[PATH_BYTES];
+        for (size_t j = 0; j < i; j++) {
+            const json_t *other = json_array_get(tokens, j);
+            snprintf(at, sizeof(at), "retry.tokens[%zu].name", i);
+            if (strcmp(conf_str(token, "name"), conf_str(other, "name")) == 0)
+                conf_errors_add(errors, at, "\"%s\" is already the name of retry.tokens[%zu]",
+                                conf_str(token, "name"), j);
+            snprintf(at, sizeof(at), "retry.tokens[%zu].secret", i);
+            if (strcmp(conf_str(token, "secret"), conf_str(other, "secret")) == 0)
+                conf_errors_add(errors, at, "is the same as that of retry.tokens[%zu]", j);
+        }
+    }
+}
+
+/* Who may use the retry API. */
+static void check_access(const json_t *conf, struct conf_errors *errors)
+{
+    const json_t *tokens = conf_value(conf, "retry.tokens");
+    check_tokens(tokens, errors);
+    bool beyond = listens_beyond_loopback(conf_value(conf, "retry.listen"));
+    /* Where the tokens themselves are wrong that is said already. */
+    if (beyond && json_array_size(tokens) == 0 && !conf_errors_concern(errors, "retry.tokens"))
+        conf_errors_add(errors, "retry.listen",
+                        "is reachable from other hosts: add retry.tokens, or listen on 127.0.0.1");
+    if (beyond && conf_bool(conf, "retry.open_on_loopback"))
+        conf_errors_warn(
+            errors, "retry.open_on_loopback",
+            "true, and retry.listen is reachable from other hosts: those need a token, "
+            "whoever is on this host does not");
+    if (json_array_size(conf_value(conf, "retry.uids")) && !conf_bool(conf, "retry.unix_socket"))
+        conf_errors_warn(errors, "retry.uids", "is of no use while retry.unix_socket is false");
 }
 
 void conf_check(const json_t *conf, struct conf_errors *errors)
 {
     check_listeners(conf, errors);
+    check_access(conf, errors);
     check_queue_map(conf, errors);
     check_destinations(conf, errors);
     check_sources(conf, errors);

@@ -50,6 +50,48 @@ const char *conf_format_queue(const char *text)
     return NULL;
 }
 
+const char *conf_format_queue_or_none(const char *text)
+{
+    return *text ? conf_format_queue(text) : NULL;
+}
+
+const char *conf_format_table(const char *text)
+{
+    size_t len = strlen(text);
+    if (len < 3 || len > 255 || strspn(text, NAME_CHARACTERS ".") != len)
+        return "the name of a table: 3 to 255 letters, digits, \"-\", \"_\" and \".\"";
+    return NULL;
+}
+
+const char *conf_format_bucket(const char *text)
+{
+    size_t len = strlen(text);
+    if (len < 3 || len > 63 || strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-.") != len ||
+        strchr("-.", text[0]) || strchr("-.", text[len - 1]) || strstr(text, ".."))
+        return "the name of a bucket: 3 to 63 small letters, digits, \"-\" and \".\", a letter or "
+               "digit first and last";
+    return NULL;
+}
+
+const char *conf_format_prefix(const char *text)
+{
+    size_t len = strlen(text);
+    if (len && (len > 200 || strspn(text, NAME_CHARACTERS "./") != len || *text == '/' ||
+                text[len - 1] != '/' || strstr(text, "//") || strstr(text, "..")))
+        return "empty or a path that ends with \"/\", such as \"dlq/\", of letters, digits, \"-\", "
+               "\"_\" and \".\"";
+    return NULL;
+}
+
+const char *conf_format_token(const char *text)
+{
+    size_t len = strlen(text);
+    for (const char *p = text; *p; p++)
+        if (*p <= ' ' || *p >= 0x7f)
+            return "printable ASCII without blanks: it is sent in a header";
+    return len >= 16 && len <= 1024 ? NULL : "16 to 1024 characters that nobody can guess";
+}
+
 const char *conf_format_url_path(const char *text)
 {
     static const char *const expected =

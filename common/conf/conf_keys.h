@@ -17,6 +17,9 @@ enum conf_type {
     CONF_LIST,    /* of strings; min and max bound how many */
     CONF_MAP,     /* name -> string */
     CONF_CHOICES, /* name -> list of strings */
+    CONF_BOOL,
+    CONF_UIDS,   /* a list of user ids; min and max bound how many */
+    CONF_TOKENS, /* a list of {"name", "secret", "role"}: conf_tokens.h */
 };
 
 enum {

@@ -59,12 +59,22 @@ json_t *conf_slice(const json_t *conf, const char *role)
     return slice;
 }
 
+/* Of a token its name and role stay readable. */
+static json_t *mask_entry(const json_t *entry)
+{
+    if (!json_is_object(entry))
+        return json_string("***");
+    json_t *token = json_deep_copy(entry);
+    json_object_set_new(token, "secret", json_string("***"));
+    return token;
+}
+
 static json_t *mask_value(const json_t *value)
 {
     if (json_is_array(value)) {
         json_t *list = json_array();
         for (size_t i = 0; i < json_array_size(value); i++)
-            json_array_append_new(list, json_string("***"));
+            json_array_append_new(list, mask_entry(json_array_get(value, i)));
         return list;
     }
     if (json_is_object(value)) {
@@ -111,17 +121,38 @@ json_t *conf_masked(const json_t *conf)
     return masked;
 }
 
+/* Adds an error for each place below `path` at which the two differ; "*" goes through the names
+ * that both have. */
+static void refuse_changes(const json_t *current, const json_t *next, const char *path,
+                           const char *pattern, struct conf_errors *errors)
+{
+    size_t len = strcspn(pattern, ".");
+    const char *rest = pattern + len + (pattern[len] == '.');
+    if (!*pattern) {
+        if (!json_equal(current, next))
+            conf_errors_add(errors, path,
+                            "needs a restart: this key cannot be changed by a reload");
+        return;
+    }
+    const char *name;
+    json_t *one;
+    json_object_foreach((json_t *)current, name, one)
+    {
+        json_t *other = json_object_get(next, name);
+        if (!other || (strncmp(pattern, "*", len) != 0 &&
+                       (strlen(name) != len || strncmp(name, pattern, len) != 0)))
+            continue;
+        char *below = *path ? xasprintf("%s.%s", path, name) : xstrdup(name);
+        refuse_changes(one, other, below, rest, errors);
+        free(below);
+    }
+}
+
 bool conf_reload_allowed(const json_t *current, const json_t *next, struct conf_errors *errors)
 {
     size_t before = errors->count;
-    for (size_t i = 0; i < conf_keys_count(); i++) {
-        const struct conf_key *key = conf_keys_at(i);
-        /* Keys that need a restart stand outside named objects. */
-        if (key->flags & CONF_RELOADABLE)
-            continue;
-        if (!json_equal(conf_value(current, key->path), conf_value(next, key->path)))
-            conf_errors_add(errors, key->path,
-                            "needs a restart: this key cannot be changed by a reload");
-    }
+    for (size_t i = 0; i < conf_keys_count(); i++)
+        if (!(conf_keys_at(i)->flags & CONF_RELOADABLE))
+            refuse_changes(current, next, "", conf_keys_at(i)->path, errors);
     return errors->count == before;
 }

@@ -11,6 +11,7 @@
 #include "common/conf/conf_errors.h"
 #include "common/conf/conf_keys.h"
 #include "common/conf/conf_text.h"
+#include "common/conf/conf_tokens.h"
 
 #define SECRET_FILE_MAX 65536
 #define REASON_BYTES 320
@@ -158,6 +159,27 @@ static json_t *check_int(const struct subject *s, const char *path, const json_t
     return json_integer(number);
 }
 
+static json_t *check_bool(const struct subject *s, const char *path, const json_t *written)
+{
+    if (json_is_boolean(written))
+        return json_boolean(json_is_true(written));
+    if (!json_is_string(written) || !conf_text_has_variable(json_string_value(written))) {
+        conf_errors_add(s->errors, path, "expected true or false, found %s", type_words(written));
+        return NULL;
+    }
+    char *text = plain_text(s, path, written);
+    if (!text)
+        return NULL;
+    json_t *value = NULL;
+    if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
+        value = json_boolean(strcmp(text, "true") == 0);
+    else
+        conf_errors_add(s->errors, path, "expected true or false, the variable gives \"%.40s\"",
+                        text);
+    free(text);
+    return value;
+}
+
 static json_t *check_string(const struct subject *s, const char *path, const json_t *written)
 {
     return text_value(s, path, written);
@@ -227,11 +249,13 @@ static bool count_fits(const struct subject *s, const char *path, size_t count)
     return true;
 }
 
-/* A list of strings; where an entry is wrong the others are still looked at. */
-static json_t *check_strings(const struct subject *s, const char *path, const json_t *written)
+/* A list; where an entry is wrong the others are still looked at. */
+static json_t *check_entries(const struct subject *s, const char *path, const json_t *written,
+                             const char *of,
+                             json_t *(*one)(const struct subject *, const char *, const json_t *))
 {
     if (!json_is_array(written)) {
-        conf_errors_add(s->errors, path, "expected a list of strings, found %s",
+        conf_errors_add(s->errors, path, "expected a list of %s, found %s", of,
                         type_words(written));
         return NULL;
     }
@@ -241,7 +265,7 @@ static json_t *check_strings(const struct subject *s, const char *path, const js
     json_array_foreach((json_t *)written, i, entry)
     {
         char *entry_path = xasprintf("%s[%zu]", path, i);
-        json_t *value = text_value(s, entry_path, entry);
+        json_t *value = one(s, entry_path, entry);
         if (value)
             json_array_append_new(list, value);
         free(entry_path);
@@ -252,11 +276,41 @@ static json_t *check_strings(const struct subject *s, const char *path, const js
     return NULL;
 }
 
+static json_t *check_strings(const struct subject *s, const char *path, const json_t *written)
+{
+    return check_entries(s, path, written, "strings", text_value);
+}
+
 static json_t *check_list(const struct subject *s, const char *path, const json_t *written)
 {
     if (json_is_array(written) && !count_fits(s, path, json_array_size(written)))
         return NULL;
     return check_strings(s, path, written);
+}
+
+static json_t *check_uid(const struct subject *s, const char *path, const json_t *written)
+{
+    static const struct conf_key uid = {.type = CONF_INT, .min = 0, .max = 0xfffffffe};
+    return conf_value_check(&uid, path, written, s->base_dir, s->errors);
+}
+
+static json_t *check_uids(const struct subject *s, const char *path, const json_t *written)
+{
+    if (json_is_array(written) && !count_fits(s, path, json_array_size(written)))
+        return NULL;
+    return check_entries(s, path, written, "user ids", check_uid);
+}
+
+static json_t *check_token(const struct subject *s, const char *path, const json_t *written)
+{
+    return conf_tokens_check(path, written, s->base_dir, s->errors);
+}
+
+static json_t *check_tokens(const struct subject *s, const char *path, const json_t *written)
+{
+    if (json_is_array(written) && !count_fits(s, path, json_array_size(written)))
+        return NULL;
+    return check_entries(s, path, written, "{\"name\", \"secret\", \"role\"}", check_token);
 }
 
 /* name -> what `entry` makes of each value. */
@@ -315,6 +369,11 @@ static json_t *empty_integer(void)
     return json_integer(0);
 }
 
+static json_t *empty_bool(void)
+{
+    return json_false();
+}
+
 static json_t *empty_string(void)
 {
     return json_string("");
@@ -327,7 +386,8 @@ static const struct {
     [CONF_INT] = {check_int, empty_integer},       [CONF_STRING] = {check_string, empty_string},
     [CONF_WORD] = {check_word, empty_string},      [CONF_PATH] = {check_path, empty_string},
     [CONF_LIST] = {check_list, json_array},        [CONF_MAP] = {check_map, json_object},
-    [CONF_CHOICES] = {check_choices, json_object},
+    [CONF_CHOICES] = {check_choices, json_object}, [CONF_BOOL] = {check_bool, empty_bool},
+    [CONF_UIDS] = {check_uids, json_array},        [CONF_TOKENS] = {check_tokens, json_array},
 };
 
 json_t *conf_value_check(const struct conf_key *key, const char *path, const json_t *written,

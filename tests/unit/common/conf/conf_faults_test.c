@@ -126,6 +126,68 @@ static void destinations(void **state)
     }
 }
 
+#define TOKEN(name, secret)                                                                        \
+    "{\"name\": \"" name "\", \"secret\": \"" secret "\", \"role\": \"read\"}"
+
+static void access_to_the_retry_api(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *retry, *path, *part;
+    } cases[] = {
+        {"\"listen\": [\"0.0.0.0:81\"]", "retry.listen", "add retry.tokens"},
+        {"\"listen\": [\"0.0.0.0:81\"], \"open_on_loopback\": true", "retry.listen",
+         "add retry.tokens"},
+        {"\"listen\": [\"0.0.0.0:81\"], \"tokens\": [" TOKEN("a", "short") "]",
+         "retry.tokens[0].secret", "16 to 1024 characters"},
+        {"\"tokens\": [" TOKEN("a", "0123456789abcdef") ", " TOKEN("a", "0123456789ABCDEF") "]",
+         "retry.tokens[1].name", "already the name of retry.tokens[0]"},
+        {"\"tokens\": [" TOKEN("a", "0123456789abcdef") ", " TOKEN("b", "0123456789abcdef") "]",
+         "retry.tokens[1].secret", "same as that of retry.tokens[0]"},
+        {"\"tokens\": [" TOKEN("a b", "0123456789abcdef") "]", "retry.tokens[0].name", "letters"},
+        {"\"tokens\": [" TOKEN("a", "0123456789 abcdef") "]", "retry.tokens[0].secret",
+         "without blanks"},
+        {"\"tokens\": [{\"name\": \"a\", \"secret\": \"0123456789abcdef\"}]",
+         "retry.tokens[0].role", "must be written"},
+        {"\"tokens\": [{\"name\": \"a\", \"role\": \"read\"}]", "retry.tokens[0].secret",
+         "must be written"},
+        {"\"tokens\": [{\"name\": \"a\", \"secret\": \"0123456789abcdef\", \"role\": \"raed\"}]",
+         "retry.tokens[0].role", "did you mean \"read\"?"},
+        {"\"tokens\": [{\"nam\": \"a\", \"name\": \"a\", \"secret\": \"0123456789abcdef\","
+         "\"role\": \"read\"}]",
+         "retry.tokens[0].nam", "did you mean \"name\"?"},
+        {"\"tokens\": [{\"x-y-z-w\": 1, \"name\": \"a\", \"secret\": \"0123456789abcdef\","
+         "\"role\": \"read\"}]",
+         "retry.tokens[0].x-y-z-w", "there are name, secret, role"},
+        {"\"tokens\": [\"0123456789abcdef\"]", "retry.tokens[0]", "expected {\"name\""},
+        {"\"tokens\": {}", "retry.tokens", "expected a list of {\"name\""},
+        {"\"uids\": [\"root\"]", "retry.uids[0]", "expected a whole number from 0 to 4294967294"},
+        {"\"uids\": [-1]", "retry.uids[0]", "out of range"},
+        {"\"uids\": 5", "retry.uids", "expected a list of user ids, found a number"},
+        {"\"open_on_loopback\": 1", "retry.open_on_loopback", "expected true or false"},
+        {"\"unix_socket\": null", "retry.unix_socket", "expected true or false, found null"},
+        {"\"max_redrive_s\": 0", "retry.max_redrive_s", "out of range"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *text = xasprintf("{\"retry\": {%s}}", cases[i].retry);
+        expect_one(text, cases[i].path, cases[i].part);
+        assert_null(strstr(errors.list[0].message, "abcdef"));
+        free(text);
+    }
+}
+
+static void where_ledger_and_dead_letters_are(void **state)
+{
+    (void)state;
+    expect_one("{\"ledger\": {\"table\": \"a\"}}", "ledger.table", "name of a table");
+    expect_one("{\"ledger\": {\"outage\": \"wiat\"}}", "ledger.outage", "did you mean \"wait\"?");
+    expect_one("{\"dead_letters\": {\"bucket\": \"A\"}}", "dead_letters.bucket",
+               "name of a bucket");
+    expect_one("{\"dead_letters\": {\"prefix\": \"dlq\"}}", "dead_letters.prefix", "ends with");
+    expect_one("{\"dead_letters\": {\"max_redrives\": 0}}", "dead_letters.max_redrives",
+               "out of range");
+}
+
 static void source_faults(void **state)
 {
     (void)state;
@@ -170,6 +232,16 @@ static void source_faults(void **state)
          "less than base_s"},
         {SOURCE(", \"retry\": {\"visibility_s\": 29}"), "sources.a.retry.visibility_s",
          "29 is less than wait_s + 10 = 30: raise visibility_s"},
+        {SOURCE(", \"ledger\": 1"), "sources.a.ledger", "expected true or false, found a number"},
+        {SOURCE(", \"ledger\": \"true\""), "sources.a.ledger", "expected true or false"},
+        {SOURCE(", \"ledger\": false, \"retry\": {\"strategy\": \"requeue\"}"),
+         "sources.a.retry.strategy", "requeue needs the ledger"},
+        {SOURCE(", \"retry\": {\"strategy\": \"requeu\"}"), "sources.a.retry.strategy",
+         "did you mean \"requeue\"?"},
+        {SOURCE(", \"dead_letter\": {\"queue\": \"\", \"s3\": false}"), "sources.a.dead_letter",
+         "would have no place"},
+        {SOURCE(", \"dead_letter\": {\"s4\": false}"), "sources.a.dead_letter.s4",
+         "did you mean \"s3\"?"},
         {SOURCE(", \"retry\": {\"wait_s\": 21}"), "sources.a.retry.wait_s", "from 0 to 20"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -240,15 +312,23 @@ static void what_is_only_warned_of(void **state)
     assert_int_equal(errors.warning_count, 1);
     expect_in(errors.warnings, 1, "sources.b.queue", "pausing one stops both");
     free(text);
-    json_decref(load_good("{\"ingest\": {\"listen\": [\"0.0.0.0:80\"]},"
-                          "\"retry\": {\"listen\": [\"[::]:81\"]},"
-                          "\"queues\": {\"unused\": {}},"
-                          "\"destinations\": {\"d\": {\"type\": \"file\", \"path\": \"/x\"}},"
-                          "\"sources\": {" SOURCE("") "}}"));
-    assert_int_equal(errors.warning_count, 3);
-    expect_in(errors.warnings, 3, "sources.a.verify.type", "reachable from other hosts");
-    expect_in(errors.warnings, 3, "retry.listen", "reachable from other hosts");
-    expect_in(errors.warnings, 3, "queues.unused.name", "no source uses it");
+    json_decref(load_good(
+        "{\"ingest\": {\"listen\": [\"0.0.0.0:80\"]},"
+        "\"retry\": {\"listen\": [\"[::]:81\"], \"open_on_loopback\": true,"
+        "  \"unix_socket\": false, \"uids\": [0],"
+        "  \"tokens\": [" TOKEN(
+            "a",
+            "0123456789abcdef") "]},"
+                                "\"ledger\": {\"retention_s\": 3600},"
+                                "\"queues\": {\"unused\": {}},"
+                                "\"destinations\": {\"d\": {\"type\": \"file\", \"path\": \"/x\"}},"
+                                "\"sources\": {" SOURCE("") "}}"));
+    assert_int_equal(errors.warning_count, 5);
+    expect_in(errors.warnings, 5, "sources.a.verify.type", "reachable from other hosts");
+    expect_in(errors.warnings, 5, "retry.open_on_loopback", "reachable from other hosts");
+    expect_in(errors.warnings, 5, "retry.uids", "unix_socket is false");
+    expect_in(errors.warnings, 5, "ledger.retention_s", "sources.a.retry.age_limit_s = 1209600");
+    expect_in(errors.warnings, 5, "queues.unused.name", "no source uses it");
 }
 
 int main(void)
@@ -259,6 +339,8 @@ int main(void)
         TEST(unknown_keys),
         TEST(wrong_types),
         TEST(destinations),
+        TEST(access_to_the_retry_api),
+        TEST(where_ledger_and_dead_letters_are),
         TEST(source_faults),
         TEST(lease_and_poll_fit_exactly),
         TEST(paths_clash),

@@ -45,6 +45,10 @@ static void every_default_is_good(void **state)
             assert_in_range(json_integer_value(value), key->min, key->max);
         else if (key->type == CONF_WORD)
             assert_true(conf_keys_has_word(key->words, json_string_value(value)));
+        else if (key->type == CONF_BOOL)
+            assert_true(json_is_boolean(value));
+        else if (key->type == CONF_UIDS || key->type == CONF_TOKENS)
+            assert_int_equal(json_array_size(value), 0);
         else
             assert_false(json_is_integer(value));
         json_decref(value);
@@ -58,6 +62,10 @@ static void members_stand_together(void **state)
     static const char *const objects[] = {"",
                                           "log",
                                           "ingest",
+                                          "retry",
+                                          "ledger",
+                                          "dead_letters",
+                                          "sources.*.dead_letter",
                                           "sources",
                                           "sources.*",
                                           "sources.*.verify",

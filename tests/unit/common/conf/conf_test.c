@@ -10,6 +10,12 @@ static void defaults_are_filled_in(void **state)
     assert_string_equal(conf_str(conf, "log.level"), "info");
     assert_int_equal(json_array_size(conf_value(conf, "ingest.listen")), 1);
     assert_int_equal(json_object_size(conf_value(conf, "queues")), 0);
+    assert_false(conf_bool(conf, "retry.open_on_loopback"));
+    assert_true(conf_bool(conf, "retry.unix_socket"));
+    assert_int_equal(json_array_size(conf_value(conf, "retry.tokens")), 0);
+    assert_string_equal(conf_str(conf, "ledger.table"), "sluice-ledger");
+    assert_int_equal(conf_int(conf, "ledger.retention_s"), 42 * 86400);
+    assert_string_equal(conf_str(conf, "dead_letters.bucket"), "sluice-dead-letters");
     expect_in(errors.warnings, errors.warning_count, "sources", "there is none");
     json_decref(conf);
 }
@@ -30,8 +36,22 @@ static void a_source_is_completed(void **state)
     assert_int_equal(conf_int(a, "retry.base_s"), 1);
     assert_string_equal(conf_str(conf, "queues.a-dlq.name"), "a-dlq");
     assert_string_equal(conf_str(conf, "queues.a-dlq.service"), "embedded");
+    assert_true(conf_bool(a, "dead_letter.s3"));
+    assert_true(conf_bool(a, "ledger"));
+    assert_string_equal(conf_str(a, "retry.strategy"), "visibility");
     assert_int_equal(json_object_size(conf_value(conf, "queues")), 3);
     assert_int_equal(errors.warning_count, 0);
+    json_decref(conf);
+    free(text);
+}
+
+static void a_dead_letter_needs_no_queue(void **state)
+{
+    (void)state;
+    char *text = with_sources(SOURCE(", \"dead_letter\": {\"queue\": \"\"}"));
+    json_t *conf = load_good(text);
+    assert_string_equal(conf_str(conf, "sources.a.dead_letter.queue"), "");
+    assert_int_equal(json_object_size(conf_value(conf, "queues")), 2);
     json_decref(conf);
     free(text);
 }
@@ -172,7 +192,9 @@ static void secrets_from_files(void **state)
 }
 
 static const char *const whole =
-    "{\"destinations\": {\"d\": {\"type\": \"exec\", \"argv\": [\"/bin/true\"],"
+    "{\"retry\": {\"uids\": [7, 1000], \"tokens\": [{\"name\": \"ops\","
+    "  \"secret\": \"hush-hush-token-1\", \"role\": \"admin\"}]},"
+    " \"destinations\": {\"d\": {\"type\": \"exec\", \"argv\": [\"/bin/true\"],"
     "  \"env\": {\"TOKEN\": \"hush\"}}},"
     " \"sources\": {\"a\": {\"path\": \"/a\", \"destination\": \"d\","
     "  \"verify\": {\"type\": \"shared-header\", \"header\": \"X-Key\","
@@ -188,6 +210,7 @@ static void secrets_are_masked(void **state)
     assert_non_null(strstr(text, "\"TOKEN\": \"***\""));
     assert_non_null(strstr(text, "[\"***\", \"***\"]"));
     assert_non_null(strstr(text, "X-Key"));
+    assert_non_null(strstr(text, "{\"name\": \"ops\", \"secret\": \"***\", \"role\": \"admin\"}"));
     free(text);
     text = json_dumps(conf, 0);
     assert_non_null(strstr(text, "hush2"));
@@ -210,7 +233,11 @@ static void slices_hold_what_a_role_may_see(void **state)
         assert_null(json_object_get(slice, "ready_s"));
         assert_null(json_object_get(slice, "user"));
         assert_int_equal(strstr(text, "hush2") != NULL, i == 0); /* only ingest verifies */
-        assert_int_equal(strstr(text, "TOKEN") != NULL, i == 1); /* only consumers deliver */
+        /* only consumers and redrives deliver */
+        assert_int_equal(strstr(text, "TOKEN") != NULL, i == 1 || i == 2);
+        assert_int_equal(strstr(text, "hush-hush-token-1") != NULL, i == 2);
+        assert_int_equal(json_object_get(slice, "ledger") != NULL, i == 1 || i == 2);
+        assert_int_equal(json_object_get(slice, "dead_letters") != NULL, i == 1 || i == 2);
         assert_int_equal(json_object_get(slice, "sources") != NULL, i < 3);
         free(text);
         json_decref(slice);
@@ -248,8 +275,50 @@ static void a_change_touches_only_its_roles(void **state)
     expect_in(errors.list, 3, "state_dir", "needs a restart");
     expect_in(errors.list, 3, "run_dir", "needs a restart");
     expect_in(errors.list, 3, "store.max_mib", "needs a restart");
-    json_decref(before);
     json_decref(after);
+    json_decref(before);
+}
+
+static void a_ledger_stays_where_it_is(void **state)
+{
+    (void)state;
+    char *text = with_sources(SOURCE("") ", \"b\": {\"path\": \"/b\", \"verify\": {\"type\": "
+                                         "\"none\"}, \"destination\": \"d\"}");
+    json_t *before = load_good(text);
+    free(text);
+    text = with_sources(SOURCE(", \"ledger\": false") ", \"c\": {\"path\": \"/b\", \"verify\": "
+                                                      "{\"type\": \"none\"}, \"destination\": "
+                                                      "\"d\", \"ledger\": false}");
+    json_t *after = load_good(text);
+    assert_false(conf_reload_allowed(before, after, &errors));
+    assert_int_equal(errors.count, 1); /* of c nothing is known yet, so it may be what it likes */
+    expect_in(errors.list, 1, "sources.a.ledger", "needs a restart");
+    json_decref(after);
+    json_decref(before);
+    free(text);
+    before = load_good("{}");
+    after = load_good("{\"ledger\": {\"table\": \"other\", \"outage\": \"deliver\"},"
+                      " \"dead_letters\": {\"bucket\": \"other\"}}");
+    assert_false(conf_reload_allowed(before, after, &errors));
+    assert_int_equal(errors.count, 2);
+    expect_in(errors.list, 2, "ledger.table", "needs a restart");
+    expect_in(errors.list, 2, "ledger.outage", "needs a restart");
+    json_decref(after);
+    json_decref(before);
+}
+
+static void booleans_from_variables(void **state)
+{
+    (void)state;
+    setenv("CONF_TEST_BOOL", "true", 1);
+    json_t *conf = load_good("{\"retry\": {\"open_on_loopback\": \"${CONF_TEST_BOOL}\","
+                             " \"unix_socket\": \"${CONF_TEST_UNSET:-false}\"}}");
+    assert_true(conf_bool(conf, "retry.open_on_loopback"));
+    assert_false(conf_bool(conf, "retry.unix_socket"));
+    json_decref(conf);
+    setenv("CONF_TEST_BOOL", "yes", 1);
+    expect_one("{\"retry\": {\"unix_socket\": \"${CONF_TEST_BOOL}\"}}", "retry.unix_socket",
+               "the variable gives \"yes\"");
 }
 
 static void inspecting_goes_past_faults_elsewhere(void **state)
@@ -283,6 +352,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(defaults_are_filled_in),
         TEST(a_source_is_completed),
+        TEST(a_dead_letter_needs_no_queue),
         TEST(presets_lie_under_what_is_written),
         TEST(paths_become_absolute),
         TEST(variables),
@@ -290,6 +360,8 @@ int main(void)
         TEST(secrets_are_masked),
         TEST(slices_hold_what_a_role_may_see),
         TEST(a_change_touches_only_its_roles),
+        TEST(a_ledger_stays_where_it_is),
+        TEST(booleans_from_variables),
         TEST(inspecting_goes_past_faults_elsewhere),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
