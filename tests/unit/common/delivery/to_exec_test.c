@@ -291,7 +291,11 @@ static void no_descriptor_and_no_signal_mask_leaks(void **state)
     buf_free(&b);
     b = read_dir_file("signals");
     assert_non_null(strstr(b.data, "SigBlk:\t0000000000000000"));
-    assert_non_null(strstr(b.data, "SigIgn:\t0000000000000000"));
+    /* 32 and 33 are the C library's own: a posix_spawn above us (make's) leaves them ignored, and
+     * nobody may reset them. */
+    char *ignored = strstr(b.data, "SigIgn:\t");
+    assert_non_null(ignored);
+    assert_int_equal(strtoull(ignored + strlen("SigIgn:\t"), NULL, 16) & ~0x180000000ULL, 0);
     buf_free(&b);
     b = read_dir_file("oom");
     assert_int_equal(atoi(b.data), 500);
