@@ -46,10 +46,11 @@ static void add_tcp_listeners(struct plan *plan, struct listen_pool *pool, const
     free(key);
 }
 
-static void add_store_socket(struct plan *plan, struct listen_pool *pool, const json_t *conf,
-                             json_t *errors)
+/* RUN/store.sock or RUN/retry.sock. */
+static void add_unix_socket(struct plan *plan, struct listen_pool *pool, const json_t *conf,
+                            json_t *errors)
 {
-    char *address = xasprintf("unix:%s/store.sock", conf_str(conf, "run_dir"));
+    char *address = xasprintf("unix:%s/%s.sock", conf_str(conf, "run_dir"), role_name(plan->role));
     add_listener(plan, pool, address, "run_dir", errors);
     free(address);
 }
@@ -65,10 +66,10 @@ struct plan *plan_new(struct listen_pool *pool, enum role role, const json_t *co
     plan->ready_ms = conf_int(conf, "ready_s") * 1000;
     plan->slice = conf_slice(conf, role_name(role));
     plan->users = 1;
-    if (role == ROLE_STORE)
-        add_store_socket(plan, pool, conf, errors);
     if (role == ROLE_STORE || role == ROLE_INGEST || role == ROLE_RETRY)
         add_tcp_listeners(plan, pool, conf, errors);
+    if (role == ROLE_STORE || (role == ROLE_RETRY && conf_bool(conf, "retry.unix_socket")))
+        add_unix_socket(plan, pool, conf, errors);
     if (json_array_size(errors) == errors_before)
         return plan;
     plan_unref(plan);
