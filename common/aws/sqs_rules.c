@@ -5,6 +5,7 @@
 
 #include "common/aws/sqs.h"
 #include "common/base/buf.h"
+#include "common/base/utf8.h"
 #include "common/base/xalloc.h"
 
 size_t sqs_message_bytes(const struct sqs_outgoing *m)
@@ -17,33 +18,12 @@ size_t sqs_message_bytes(const struct sqs_outgoing *m)
     return bytes;
 }
 
-/* The length of the UTF-8 sequence at p (of left bytes) and its code point; 0 where it is none. */
-static size_t read_utf8(const unsigned char *p, size_t left, uint32_t *point_out)
+/* Whether SQS takes this character: of those below U+0020 three, and not U+FFFE and U+FFFF. */
+static bool allowed(const unsigned char *p, size_t len)
 {
-    static const uint32_t LEAST[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t len = p[0] < 0x80       ? 1
-                 : p[0] >> 5 == 6  ? 2
-                 : p[0] >> 4 == 14 ? 3
-                 : p[0] >> 3 == 30 ? 4
-                                   : 0;
-    if (!len || len > left)
-        return 0;
-    uint32_t point = len == 1 ? p[0] : p[0] & (0x7fu >> len);
-    for (size_t i = 1; i < len; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-        point = point << 6 | (p[i] & 0x3f);
-    }
-    *point_out = point;
-    return point < LEAST[len] ? 0 : len;
-}
-
-static bool allowed_point(uint32_t point)
-{
-    if (point < 0x20)
-        return point == '\t' || point == '\n' || point == '\r';
-    return point <= 0xd7ff || (point >= 0xe000 && point <= 0xfffd) ||
-           (point >= 0x10000 && point <= 0x10ffff);
+    if (len == 1)
+        return p[0] >= 0x20 || p[0] == '\t' || p[0] == '\n' || p[0] == '\r';
+    return !(p[0] == 0xef && p[1] == 0xbf && p[2] >= 0xbe);
 }
 
 bool sqs_body_allowed(const void *body, size_t len)
@@ -52,9 +32,8 @@ bool sqs_body_allowed(const void *body, size_t len)
     if (!len)
         return false;
     while (len) {
-        uint32_t point;
-        size_t used = read_utf8(p, len, &point);
-        if (!used || !allowed_point(point))
+        size_t used = utf8_sequence(p, len);
+        if (!used || !allowed(p, used))
             return false;
         p += used;
         len -= used;

@@ -1,38 +1,16 @@
 #include "common/aws/xml.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/base/utf8.h"
 
 #define DEPTH_MAX 16
 
 void xml_start(struct xml_reader *r, const char *text, size_t len)
 {
     *r = (struct xml_reader){.at = text, .end = text + len};
-}
-
-static void append_utf8(struct buf *out, uint32_t c)
-{
-    char bytes[4];
-    size_t n = 0;
-    if (c < 0x80) {
-        bytes[n++] = (char)c;
-    } else if (c < 0x800) {
-        bytes[n++] = (char)(0xc0 | c >> 6);
-        bytes[n++] = (char)(0x80 | (c & 0x3f));
-    } else if (c < 0x10000) {
-        bytes[n++] = (char)(0xe0 | c >> 12);
-        bytes[n++] = (char)(0x80 | (c >> 6 & 0x3f));
-        bytes[n++] = (char)(0x80 | (c & 0x3f));
-    } else {
-        bytes[n++] = (char)(0xf0 | c >> 18);
-        bytes[n++] = (char)(0x80 | (c >> 12 & 0x3f));
-        bytes[n++] = (char)(0x80 | (c >> 6 & 0x3f));
-        bytes[n++] = (char)(0x80 | (c & 0x3f));
-    }
-    buf_append(out, bytes, n);
 }
 
 /* Appends what the entity at p ("&…;") stands for; the length of the reference, or 0. */
@@ -65,7 +43,8 @@ static size_t append_entity(struct buf *out, const char *p, const char *end)
     unsigned long c = strtoul(digits, NULL, hex ? 16 : 10);
     if (c == 0 || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
         return 0;
-    append_utf8(out, (uint32_t)c);
+    char bytes[4];
+    buf_append(out, bytes, utf8_encode(c, bytes));
     return (size_t)(semicolon + 1 - p);
 }
 

@@ -12,6 +12,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/base/utf8.h"
 
 #define MESSAGE_BYTES 3000
 #define LINE_BYTES 3800 /* a line and the note of dropped ones stay below PIPE_BUF */
@@ -63,19 +64,6 @@ int log_open(const char *path)
     return 0;
 }
 
-/* How many bytes the UTF-8 character at p has; 0 where the bytes are none. */
-static size_t utf8_len(const unsigned char *p)
-{
-    size_t len = *p < 0x80 ? 1 : *p < 0xc2 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : *p < 0xf5 ? 4 : 0;
-    for (size_t i = 1; i < len; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    bool overlong = (*p == 0xe0 && p[1] < 0xa0) || (*p == 0xf0 && p[1] < 0x90);
-    bool surrogate = *p == 0xed && p[1] >= 0xa0;
-    bool beyond = *p == 0xf4 && p[1] >= 0x90;
-    return overlong || surrogate || beyond ? 0 : len;
-}
-
 /* Appends text with controls (C1 too) and what is not UTF-8 escaped, up to LINE_BYTES. */
 static void append_escaped(struct buf *line, const char *text, bool json)
 {
@@ -84,7 +72,7 @@ static void append_escaped(struct buf *line, const char *text, bool json)
             buf_puts(line, "...");
             return;
         }
-        size_t len = utf8_len(p);
+        size_t len = utf8_sequence(p, strnlen((const char *)p, 4));
         bool c1 = len == 2 && p[0] == 0xc2 && p[1] < 0xa0;
         if (len == 0 || c1 || *p < 0x20 || *p == 0x7f) {
             buf_printf(line, json ? "\\u%04x" : "\\x%02x", c1 ? p[1] : p[0]);

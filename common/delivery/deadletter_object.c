@@ -8,9 +8,9 @@
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/base/utf8.h"
 #include "common/base/xalloc.h"
 #include "common/webhook/base64.h"
-#include "common/webhook/utf8.h"
 
 #define METADATA_BYTES 1024
 #define COLLISION_DIGITS 16

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/base/utf8.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
 #include "common/webhook/json_check.h"
-#include "common/webhook/utf8.h"
 #include "common/webhook/webhook.h"
 
 char *event_id_safe(const void *id, size_t len)

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/webhook/utf8.h"
+#include "common/base/utf8.h"
 
 struct scan {
     const unsigned char *s;

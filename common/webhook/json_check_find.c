@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "common/webhook/utf8.h"
+#include "common/base/utf8.h"
 
 struct scan {
     const unsigned char *s;

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/base/utf8.h"
 #include "common/conf/conf.h"
 #include "common/webhook/json_check.h"
-#include "common/webhook/utf8.h"
 
 #define VALUE_SHOWN_BYTES 64
 #define POINTER_SHOWN_BYTES 128

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/utf8.h"
 #include "common/base/xalloc.h"
 #include "common/webhook/base64.h"
 #include "common/webhook/event_id.h"
-#include "common/webhook/utf8.h"
 
 #define TRACE_RANDOM_BYTES 10
 #define SHA256_HEX_BYTES 65

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "common/webhook/utf8.h"
+#include "common/base/utf8.h"
 
 /* Every code point encodes to a sequence that is recognised, and no other start of three bytes is.
  */

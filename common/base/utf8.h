@@ -1,5 +1,5 @@
-#ifndef COMMON_WEBHOOK_UTF8_H
-#define COMMON_WEBHOOK_UTF8_H
+#ifndef COMMON_BASE_UTF8_H
+#define COMMON_BASE_UTF8_H
 
 #include <stddef.h>
 
