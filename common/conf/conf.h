@@ -20,7 +20,7 @@
 
 struct conf_error {
     char *path;    /* "sources.genesys.retry.cap_s", or "" for the file as a whole */
-    char *message; /* what is wrong and what to write instead */
+    char *message; /* what is wrong and what to write instead; UTF-8 */
 };
 
 struct conf_errors {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/utf8.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
 
@@ -14,7 +15,9 @@ add(struct conf_error **list, size_t *count, const char *path, const char *forma
     char message[512];
     vsnprintf(message, sizeof(message), format, ap);
     *list = xrealloc(*list, (*count + 1) * sizeof(**list));
-    (*list)[(*count)++] = (struct conf_error){xstrdup(path), xstrdup(message)};
+    /* A value that was cut inside a character, or that the environment gave, is no UTF-8. */
+    (*list)[(*count)++] =
+        (struct conf_error){xstrdup(path), utf8_safe(message, strlen(message), sizeof(message))};
 }
 
 void conf_errors_add(struct conf_errors *errors, const char *path, const char *format, ...)

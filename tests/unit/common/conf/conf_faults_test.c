@@ -42,6 +42,21 @@ static void the_file_as_a_whole(void **state)
     expect_in(errors.list, errors.count, "", "cannot read \"/nonexistent/sluice.json\"");
 }
 
+/* Errors go into JSON answers, so they must be UTF-8 whatever they quote. */
+static void messages_are_utf8(void **state)
+{
+    (void)state;
+    /* Cut behind the first byte of its last character. */
+    expect_one("{\"log\": {\"level\": \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\u00e9\"}}",
+               "log.level", "unknown word");
+    json_t *text = json_string(errors.list[0].message);
+    assert_non_null(text);
+    json_decref(text);
+    assert_int_equal(setenv("CONF_TEST_BYTES", "\xff", 1), 0);
+    expect_one("{\"drain_s\": \"${CONF_TEST_BYTES}\"}", "drain_s", "the variable gives \"%FF\"");
+    unsetenv("CONF_TEST_BYTES");
+}
+
 static void unknown_keys(void **state)
 {
     (void)state;
@@ -336,6 +351,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(five_faults_are_five_errors),
         TEST(the_file_as_a_whole),
+        TEST(messages_are_utf8),
         TEST(unknown_keys),
         TEST(wrong_types),
         TEST(destinations),
