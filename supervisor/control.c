@@ -5,6 +5,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -14,6 +15,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/unix_socket.h"
+#include "common/base/utf8.h"
 #include "common/base/xalloc.h"
 #include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
@@ -82,14 +84,17 @@ static void command_status(struct client *c, const json_t *request)
     }
     TAILQ_FOREACH(p, &s->processes, link)
     json_array_append_new(workers, process_status(p));
+    /* Of all that stands here only the file's name may be no UTF-8. */
+    char *config = utf8_safe(s->config_path, strlen(s->config_path), PATH_MAX);
     reply(c,
           json_pack("{s:b, s:i, s:s, s:i, s:s, s:s, s:s, s:I, s:b, s:b, s:o, s:o}", "ok", 1, "pid",
                     (int)getpid(), "version", SLUICE_VERSION, "generation", s->generation, "config",
-                    s->config_path, "state_dir",
-                    json_string_value(json_object_get(s->conf, "state_dir")), "run_dir", s->run_dir,
-                    "uptime_s", (json_int_t)((clock_mono_ms() - s->started_ms) / 1000), "ready",
+                    config, "state_dir", json_string_value(json_object_get(s->conf, "state_dir")),
+                    "run_dir", s->run_dir, "uptime_s",
+                    (json_int_t)((clock_mono_ms() - s->started_ms) / 1000), "ready",
                     (int)supervisor_is_up(s), "stopping", (int)s->is_stopping, "listeners",
                     listeners, "workers", workers));
+    free(config);
 }
 
 static json_t *worker_health(const struct process *p)
