@@ -63,7 +63,9 @@ void supervisor_apply_log(const json_t *conf)
     if (log_level_parse(conf_str(conf, "log.level"), &level) != 0)
         log_warn("log.level \"%s\" is unknown: using info", conf_str(conf, "log.level"));
     log_setup(level, strcmp(conf_str(conf, "log.format"), "json") == 0);
-    if (file[0] != '\0' && log_open(file) != 0)
+    if (file[0] == '\0')
+        log_close();
+    else if (log_open(file) != 0)
         log_error("log file %s cannot be opened: %s; logging goes on where it went", file,
                   strerror(errno));
 }

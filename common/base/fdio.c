@@ -36,7 +36,8 @@ int fdio_read_fd(int fd, size_t limit, struct buf *out)
 
 int fdio_read_file(const char *path, size_t limit, struct buf *out)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Opening a FIFO must not wait for a writer; reading one then fails. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return -1;
     int rc = fdio_read_fd(fd, limit, out);

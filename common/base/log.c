@@ -52,15 +52,20 @@ int log_level_parse(const char *word, enum log_level *level_out)
     return -1;
 }
 
+void log_close(void)
+{
+    if (logger.fd != STDERR_FILENO)
+        close(logger.fd);
+    logger.fd = STDERR_FILENO;
+}
+
 int log_open(const char *path)
 {
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
     if (fd < 0)
         return -1;
-    int old = logger.fd;
+    log_close();
     logger.fd = fd;
-    if (old != STDERR_FILENO)
-        close(old);
     return 0;
 }
 

@@ -27,6 +27,9 @@ int log_level_parse(const char *word, enum log_level *level_out);
  * Called again with the same path it reopens the file (SIGUSR1). */
 int log_open(const char *path);
 
+/* Writes to standard error again. */
+void log_close(void);
+
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -117,6 +117,18 @@ static void makes_directories(void **state)
     assert_int_equal(fdio_make_dirs("/", 0700), 0);
 }
 
+static void a_fifo_is_not_waited_for(void **state)
+{
+    (void)state;
+    char *path = in_directory("fifo");
+    struct buf out = {0};
+    assert_int_equal(mkfifo(path, 0600), 0);
+    alarm(5);
+    assert_int_equal(fdio_read_file(path, 100, &out), -1);
+    alarm(0);
+    free(path);
+}
+
 static void write_all_says_why_not(void **state)
 {
     (void)state;
@@ -130,7 +142,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replaces_and_reads),     cmocka_unit_test(a_failed_replace_leaves_nothing),
         cmocka_unit_test(memfd_is_sealed),        cmocka_unit_test(makes_directories),
-        cmocka_unit_test(write_all_says_why_not),
+        cmocka_unit_test(write_all_says_why_not), cmocka_unit_test(a_fifo_is_not_waited_for),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

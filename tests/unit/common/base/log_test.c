@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -139,6 +140,35 @@ static void levels_have_words(void **state)
     assert_int_equal(log_open("/nonexistent/log"), -1);
 }
 
+static void a_fifo_is_not_waited_for(void **state)
+{
+    (void)state;
+    char fifo[80];
+    snprintf(fifo, sizeof(fifo), "%s.fifo", path);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    alarm(5);
+    assert_int_equal(log_open(fifo), -1);
+    alarm(0);
+    assert_int_equal(unlink(fifo), 0);
+}
+
+static void goes_back_to_standard_error(void **state)
+{
+    (void)state;
+    free(written());
+    int saved = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY);
+    assert_true(saved >= 0 && dup2(null, STDERR_FILENO) >= 0);
+    log_close();
+    log_info("not for the file");
+    assert_true(dup2(saved, STDERR_FILENO) >= 0);
+    close(saved);
+    close(null);
+    assert_int_equal(log_open(path), 0);
+    char *text = written();
+    assert_string_equal(text, "");
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +178,8 @@ int main(void)
         cmocka_unit_test(a_line_has_a_bound),
         cmocka_unit_test(a_full_pipe_is_not_waited_for),
         cmocka_unit_test(levels_have_words),
+        cmocka_unit_test(a_fifo_is_not_waited_for),
+        cmocka_unit_test(goes_back_to_standard_error),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
