@@ -155,10 +155,12 @@ format:
 	clang-format -i $(SOURCES)
 
 install: all
-	install -d "$(DESTDIR)$(PREFIX)/sbin" "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(LIBEXECDIR)"
+	install -d "$(DESTDIR)$(PREFIX)/sbin" "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(LIBEXECDIR)" \
+	    "$(DESTDIR)$(PREFIX)/share/man/man8"
 	install -m 755 $(BUILD)/bin/sluiced "$(DESTDIR)$(PREFIX)/sbin/"
 	install -m 755 $(BUILD)/bin/sluicectl "$(DESTDIR)$(PREFIX)/bin/"
 	install -m 755 $(addprefix $(BUILD)/bin/sluice-,$(ROLES)) "$(DESTDIR)$(LIBEXECDIR)/"
+	install -m 644 etc/man/*.8 "$(DESTDIR)$(PREFIX)/share/man/man8/"
 
 clean:
 	rm -rf build build-*
