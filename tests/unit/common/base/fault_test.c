@@ -46,8 +46,31 @@ static void points(void **state)
     assert_int_equal(run("a:1:fail,b:1:fail", "store.commit", 2), 0);
 }
 
+/* Two tickets: two processes die, the third lives. */
+static void tickets_bound_the_kills(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/fault_test.XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    for (int i = 0; i < 2; i++) {
+        char path[64];
+        snprintf(path, sizeof(path), "%s/%d", dir, i);
+        FILE *ticket = fopen(path, "w");
+        assert_non_null(ticket);
+        fclose(ticket);
+    }
+    setenv("SLUICE_FAULT_TICKETS", dir, 1);
+    assert_int_equal(run("a:1", "a", 1), -SIGKILL);
+    assert_int_equal(run("b:1", "a", 1), 0);
+    assert_int_equal(run("a:1", "a", 1), -SIGKILL);
+    assert_int_equal(run("a:1", "a", 1), 0);
+    unsetenv("SLUICE_FAULT_TICKETS");
+    assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(points)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(points),
+                                       cmocka_unit_test(tickets_bound_the_kills)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
