@@ -45,7 +45,7 @@ describe('a consumer that dies around the dead letter', { concurrency: 4 }, () =
             const s = await Service.start(t, { conf, env });
             const accepted = [];
             const settled = () => s.counter('consumer', 'dead').catch(() => 0);
-            for (let i = 0; i < 4; i++) {
+            for (let i = 0; i < 2; i++) {
                 const before = await settled();
                 accepted.push((await s.post('cxone', cxone({ what: 'refuse' }))).headers['sluice-trace']);
                 await until('its end, or a death', async () => (await settled()) !== before ||
