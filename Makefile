@@ -71,8 +71,11 @@ asan:
 
 .PHONY: programs units fuzzers
 programs: $(PROGRAMS)
+	@:
 units: $(UNITS)
+	@:
 fuzzers: $(FUZZERS)
+	@:
 
 # Commands are shown by their output's name; V=1 shows them whole.
 V ?=

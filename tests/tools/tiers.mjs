@@ -70,6 +70,12 @@ function nodeTests(dir, build) {
         };
         stream.on('test:pass', seen('passed'));
         stream.on('test:fail', seen('failed'));
+        // What a test says it measured; not the runner's own counts.
+        stream.on('test:diagnostic', ({ message }) => {
+            if (!/^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/.test(message)) {
+                console.log(`              ${message}`);
+            }
+        });
         stream.on('test:stderr', (t) => process.stderr.write(t.message));
         stream.on('end', done);
         stream.resume();
