@@ -167,18 +167,20 @@ static void retire(struct supervisor *s, struct process *p)
     process_stop(p, drain_ms(s));
 }
 
-/* The name of a health socket goes to a committed worker as soon as it is up. */
+/* The name of a health socket goes to a committed worker as soon as it is up, or nobody else has
+ * the name: else the next reload's worker would be given the same name beside it. */
 static void claim_place(struct supervisor *s, struct process *p)
 {
     struct process *other;
-    if (!p->is_beside || p->slot.state != SLOT_UP || p->plan != s->plans[p->plan->role])
+    if (!p->is_beside || p->health_fd < 0 || p->plan != s->plans[p->plan->role])
         return;
     TAILQ_FOREACH(other, &s->processes, link)
     {
         if (other != p && !other->is_displaced && strcmp(other->name, p->name) == 0)
             break;
     }
-    process_take_place(p, other);
+    if (other == NULL || p->slot.state == SLOT_UP)
+        process_take_place(p, other);
 }
 
 static bool is_wanted(const struct supervisor *s, const struct process *p)
