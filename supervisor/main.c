@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -17,6 +16,7 @@
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
+#include "supervisor/limits.h"
 #include "supervisor/locks.h"
 #include "supervisor/supervisor.h"
 
@@ -86,28 +86,6 @@ static json_t *load(const char *file)
     return conf;
 }
 
-/* Workers inherit the limits. No cores: bodies and keys are in memory. */
-static void set_limits(const json_t *conf)
-{
-    struct rlimit limit;
-    rlim_t needed = (rlim_t)(2 * (conf_int(conf, "ingest.max_connections") +
-                                  conf_int(conf, "retry.max_connections"))) +
-                    1024;
-    if (getrlimit(RLIMIT_CORE, &limit) == 0) {
-        limit.rlim_cur = 0;
-        setrlimit(RLIMIT_CORE, &limit);
-    }
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
-        return;
-    if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < needed)
-        log_warn("the limit of open files is %llu, but the configured connections need %llu; raise "
-                 "it (ulimit -n) or lower max_connections",
-                 (unsigned long long)limit.rlim_max, (unsigned long long)needed);
-    limit.rlim_cur =
-        limit.rlim_max == RLIM_INFINITY || limit.rlim_max > needed ? needed : limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int make_state_dir(const json_t *conf)
 {
     const char *dir = conf_str(conf, "state_dir");
@@ -160,7 +138,7 @@ int main(int argc, char **argv)
     } else if (conf != NULL) {
         log_name("sluiced", -1);
         supervisor_apply_log(conf);
-        set_limits(conf);
+        limits_set(conf);
         if (geteuid() == 0 && conf_str(conf, "user")[0] == '\0')
             log_warn("running as root, and staying root: no \"user\" is configured");
         status = supervise(path, conf);

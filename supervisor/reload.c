@@ -8,6 +8,7 @@
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
 #include "supervisor/control.h"
+#include "supervisor/limits.h"
 #include "supervisor/supervisor.h"
 
 enum reload_state {
@@ -155,8 +156,10 @@ static void begin(struct reload *r)
     json_t *errors = conf_errors_json(&found);
     log_warnings(&found);
     conf_errors_free(&found);
-    if (is_good)
+    if (is_good) {
+        limits_set(r->conf);
         make_plans(r, errors);
+    }
     if (json_array_size(errors) > 0) {
         fail(r, errors);
         return;
