@@ -18,13 +18,16 @@
 #define BUCKETS 256
 #define SWEEP_MS 250
 #define DRAINING_SWEEP_MS 50
+/* While nobody else can be accepted. */
+#define CROWDED_SILENT_MS 500
+#define CROWDED_DEADLINE_PART 5
 
 enum state {
     FRESH,   /* accepted, nothing has come */
     READING, /* a request is arriving */
     OWING,   /* the handler owes an answer: never cut */
     WRITING, /* the answer is being written */
-    IDLE,    /* between two requests: evhttp's inactivity timeout ends it */
+    IDLE,    /* between two requests: evhttp's inactivity timeout ends it, a crowd sooner */
 };
 
 struct http_conn {
@@ -170,22 +173,39 @@ static bool let_go(const struct http_conn *c)
     return !on_read && !on_write && !on_event;
 }
 
-static bool is_over(const struct http_conns *conns, const struct http_conn *c, int64_t now)
+/* How long a connection may stay in its state; a pending answer is never cut. */
+static int64_t patience_ms(const struct http_conns *conns, enum state state, bool crowded)
 {
-    bool late = now - c->since_ms >= conns->options.deadline_ms;
-    bool unwanted = conns->draining && now >= conns->drain_at_ms;
-    switch (c->state) {
+    int64_t deadline_ms = conns->options.deadline_ms;
+    switch (state) {
     case FRESH:
-        return late || unwanted;
+        return crowded && CROWDED_SILENT_MS < deadline_ms ? CROWDED_SILENT_MS : deadline_ms;
     case READING:
+        return crowded ? deadline_ms / CROWDED_DEADLINE_PART : deadline_ms;
     case WRITING:
-        return late;
+        return deadline_ms;
     case IDLE:
-        return unwanted;
+        return crowded ? CROWDED_SILENT_MS : INT64_MAX;
     case OWING:
         break;
     }
-    return false;
+    return INT64_MAX;
+}
+
+/* Bytes that came after evhttp last looked: not silent. */
+static bool has_unread(const struct http_conn *c)
+{
+    char byte;
+    return recv(http_conn_fd(c), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+static bool is_over(const struct http_conns *conns, const struct http_conn *c, int64_t now,
+                    bool crowded)
+{
+    bool silent = c->state == FRESH || c->state == IDLE;
+    bool unwanted = silent && conns->draining && now >= conns->drain_at_ms;
+    bool late = now - c->since_ms >= patience_ms(conns, c->state, crowded);
+    return (late || unwanted) && !(silent && has_unread(c));
 }
 
 static void sweep(evutil_socket_t fd, short what, void *arg)
@@ -194,13 +214,14 @@ static void sweep(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct http_conns *conns = arg;
     int64_t now = clock_mono_ms();
+    bool crowded = conns->count >= conns->options.most;
     for (size_t i = 0; i < BUCKETS; i++) {
         struct http_conn *next = NULL;
         for (struct http_conn *c = LIST_FIRST(&conns->buckets[i]); c; c = next) {
             next = LIST_NEXT(c, link);
             if (let_go(c))
                 forget(c);
-            else if (is_over(conns, c, now))
+            else if (is_over(conns, c, now, crowded))
                 shutdown(http_conn_fd(c), SHUT_RDWR); /* evhttp sees the end and cleans up */
         }
     }

@@ -9,7 +9,9 @@
 /* The connections of an HTTP server. evhttp owns them; this table holds a reference to each one's
  * bufferevent and so learns what evhttp does not tell: how many there are, how long a request has
  * been arriving, and that a connection is over. A sweep four times a second ends requests that take
- * longer than the deadline, however busily they drip. Part of http_server. */
+ * longer than the deadline, however busily they drip. While there are as many connections as there
+ * may be, somebody else waits to be accepted: then those that say nothing for half a second are
+ * ended, and a request has only a fifth of the deadline. Part of http_server. */
 struct http_conns;
 struct http_conn; /* borrowed; good until the connection is over */
 struct bufferevent;
@@ -18,6 +20,7 @@ struct evhttp_connection;
 
 struct http_conns_options {
     int deadline_ms; /* for a request to arrive, and for its answer to be taken */
+    size_t most;     /* connections; at this number patience is short */
     /* The body that replaces evhttp's own page when it refuses a request that no handler has
      * seen: a constant text, JSON. */
     const char *(*refusal)(int status);

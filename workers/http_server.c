@@ -536,6 +536,7 @@ struct http_server *http_server_new(struct event_base *base,
         s->slots[i].next_free = i + 1 < options->max_pending ? (uint32_t)i + 1 : NO_SLOT;
     }
     struct http_conns_options conns = {.deadline_ms = options->request_deadline_ms,
+                                       .most = (size_t)options->max_connections,
                                        .refusal = refusal_body,
                                        .changed = update_accepting,
                                        .lost = on_lost,

@@ -49,7 +49,8 @@ struct http_reply { /* copied */
 struct http_server_options {
     size_t max_headers_bytes; /* 8192..16384 */
     size_t max_body_bytes;    /* 413 above it, before reading where Content-Length says so */
-    int max_connections;      /* accepting pauses at this number */
+    int max_connections;      /* accepting pauses at this number, and silent or slow connections are
+                                 ended soon to make room (http_conns.h) */
     int max_pending;          /* answers owed at once: 503 + Retry-After above it */
     size_t max_held_bytes;    /* bodies of pending requests: 503 above it */
     int request_deadline_ms;  /* from a request's first byte (or accept) to its last; then the
