@@ -76,6 +76,19 @@ static void print_problems(const char *file, const char *kind, const struct conf
                 list[i].path[0] != '\0' ? ": " : "", list[i].message);
 }
 
+/* Whoever configures an account counts on not being root. */
+static bool can_be_user(const char *file, const json_t *conf)
+{
+    const char *user = conf_str(conf, "user");
+    if (geteuid() != 0 || user[0] == '\0' || strcmp(user, "root") == 0)
+        return true;
+    fprintf(stderr,
+            "%s: user: this version cannot change from root to \"%s\"; leave it out, and start "
+            "sluiced as that account\n",
+            file, user);
+    return false;
+}
+
 static json_t *load(const char *file)
 {
     struct conf_errors errors = {0};
@@ -83,6 +96,10 @@ static json_t *load(const char *file)
     print_problems(file, "warning: ", errors.warnings, errors.warning_count);
     print_problems(file, "", errors.list, errors.count);
     conf_errors_free(&errors);
+    if (conf != NULL && !can_be_user(file, conf)) {
+        json_decref(conf);
+        conf = NULL;
+    }
     return conf;
 }
 

@@ -34,6 +34,13 @@ test('root without "user" stays root and says so once', { skip: process.getuid()
     assert.equal([...s.log().matchAll(/staying root/g)].length, 1, s.log());
 });
 
+test('root with a "user" does not start as root', { skip: process.getuid() !== 0 && 'not root' }, async (t) => {
+    const s = await Service.create(t, { conf: { user: 'nobody' } });
+    const { status, stderr } = await runProgram('sluiced', ['-c', s.confFile]);
+    assert.equal(status, 78);
+    assert.match(stderr, /user: .*"nobody"/);
+});
+
 for (const [name, folder] of [
     ['200 characters', `${'long-'.repeat(39)}path`],
     ['a blank and a quote', 'with a blank and a \'quote"'],
