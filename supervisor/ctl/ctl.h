@@ -1,6 +1,7 @@
 #ifndef SUPERVISOR_CTL_CTL_H
 #define SUPERVISOR_CTL_CTL_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -13,6 +14,9 @@ struct ctl {
     bool json;
     const char *headers[CTL_HEADERS_MAX]; /* borrowed: each -H as written */
     size_t header_count;
+    /* Borrowed, as written, or NULL. */
+    const char *source, *error_class, *from, *to, *limit, *event_id;
+    bool all, force, dry_run;
 };
 
 /* Each prints what it has to say and returns sluicectl's exit status (sysexits.h; 1 where the
@@ -25,5 +29,17 @@ ctl_command command_health;
 ctl_command command_reload;
 ctl_command command_stop;
 ctl_command command_send;
+ctl_command command_dlq_list;
+ctl_command command_dlq_show;
+ctl_command command_dlq_retry;
+ctl_command command_dlq_drop;
+ctl_command command_trace;
+
+/* How many events --limit and --all ask for. False after printing what is wrong. */
+bool ctl_limit(const struct ctl *ctl, size_t otherwise, size_t *out);
+
+/* A dead letter, and a list of attempts, for people. */
+void dlq_print(const json_t *event);
+void dlq_print_attempts(const json_t *attempts);
 
 #endif

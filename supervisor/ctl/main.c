@@ -9,23 +9,50 @@
 
 /* sluicectl: options, then one command out of a table. */
 
+/* Which options a command takes, beside those that all take. */
+enum {
+    TAKES_HEADER = 1 << 0,
+    TAKES_FILTER = 1 << 1, /* --class --from --to */
+    TAKES_SOURCE = 1 << 2,
+    TAKES_LIMIT = 1 << 3, /* --limit --all */
+    TAKES_FORCE = 1 << 4, /* --force --dry-run */
+    TAKES_EVENT_ID = 1 << 5,
+};
+
+#define ANY 1000000
+
 static const struct command {
-    const char *name;
+    const char *name; /* of one or two words */
     const char *args;
     int min_args, max_args;
+    unsigned takes;
     ctl_command *run;
     const char *help;
 } commands[] = {
-    {"status", "", 0, 0, command_status, "the supervisor and its workers"},
-    {"health", "[WORKER]", 0, 1, command_health,
+    {"status", "", 0, 0, 0, command_status, "the supervisor and its workers"},
+    {"health", "[WORKER]", 0, 1, 0, command_health,
      "what each worker says of itself; exit 1: one is not well"},
-    {"reload", "", 0, 0, command_reload,
+    {"reload", "", 0, 0, 0, command_reload,
      "take in the changed configuration; exit 78: it has errors"},
-    {"stop", "", 0, 0, command_stop, "finish what is in work and end; returns when all is gone"},
-    {"send", "SOURCE FILE [-H 'Name: value']...", 2, 2, command_send,
+    {"stop", "", 0, 0, 0, command_stop, "finish what is in work and end; returns when all is gone"},
+    {"send", "SOURCE FILE [-H 'Name: value']...", 2, 2, TAKES_HEADER, command_send,
      "post a file (-: standard input) as the source's sender would"},
+    {"dlq list", "[--source S] [--class C] [--from T] [--to T] [--limit N | --all]", 0, 0,
+     TAKES_SOURCE | TAKES_FILTER | TAKES_LIMIT, command_dlq_list,
+     "dead letters, the oldest first: 20 unless told otherwise; T is like 2026-11-22T09:30:00Z"},
+    {"dlq show", "KEY", 1, 1, 0, command_dlq_show, "one of them, with its attempts and its body"},
+    {"dlq retry",
+     "[KEY...] [--source S] [--class C] [--from T] [--to T] [--limit N | --all]\n"
+     "            [--force] [--dry-run]",
+     0, ANY, TAKES_SOURCE | TAKES_FILTER | TAKES_LIMIT | TAKES_FORCE, command_dlq_retry,
+     "deliver them again; exit 1: some failed. --force: parked and already delivered ones, too"},
+    {"dlq drop", "KEY...", 1, ANY, 0, command_dlq_drop, "delete them for good"},
+    {"trace", "ID | --source S --event-id ID", 0, 1, TAKES_SOURCE | TAKES_EVENT_ID, command_trace,
+     "what is known of an event, by its trace id, or by its source and its own id"},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+enum { SOURCE = 256, CLASS, FROM, TO, LIMIT, ALL, FORCE, DRY_RUN, EVENT_ID };
 
 static const struct option options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -34,6 +61,15 @@ static const struct option options[] = {
     {"header", required_argument, NULL, 'H'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
+    {"source", required_argument, NULL, SOURCE},
+    {"class", required_argument, NULL, CLASS},
+    {"from", required_argument, NULL, FROM},
+    {"to", required_argument, NULL, TO},
+    {"limit", required_argument, NULL, LIMIT},
+    {"all", no_argument, NULL, ALL},
+    {"force", no_argument, NULL, FORCE},
+    {"dry-run", no_argument, NULL, DRY_RUN},
+    {"event-id", required_argument, NULL, EVENT_ID},
     {NULL, 0, NULL, 0},
 };
 
@@ -50,9 +86,43 @@ static void print_usage(FILE *to)
           to);
 }
 
-/* Takes one option. -1 to go on, else the exit status. */
-static int take_option(struct ctl *ctl, int option)
+/* An option of some commands: what it needs of them; 0 for the other options. */
+static unsigned take_own_option(struct ctl *ctl, int option)
 {
+    const struct {
+        int option;
+        unsigned takes;
+        const char **text;
+        bool *flag;
+    } own[] = {
+        {SOURCE, TAKES_SOURCE, &ctl->source, NULL},
+        {CLASS, TAKES_FILTER, &ctl->error_class, NULL},
+        {FROM, TAKES_FILTER, &ctl->from, NULL},
+        {TO, TAKES_FILTER, &ctl->to, NULL},
+        {LIMIT, TAKES_LIMIT, &ctl->limit, NULL},
+        {ALL, TAKES_LIMIT, NULL, &ctl->all},
+        {FORCE, TAKES_FORCE, NULL, &ctl->force},
+        {DRY_RUN, TAKES_FORCE, NULL, &ctl->dry_run},
+        {EVENT_ID, TAKES_EVENT_ID, &ctl->event_id, NULL},
+    };
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        if (own[i].option != option)
+            continue;
+        if (own[i].text)
+            *own[i].text = optarg;
+        else
+            *own[i].flag = true;
+        return own[i].takes;
+    }
+    return option == 'H' ? TAKES_HEADER : 0;
+}
+
+/* Takes one option. -1 to go on, else the exit status. */
+static int take_option(struct ctl *ctl, int option, unsigned *needed)
+{
+    *needed |= take_own_option(ctl, option);
+    if (option >= SOURCE)
+        return -1;
     switch (option) {
     case 'c':
         ctl->conf_path = optarg;
@@ -82,11 +152,18 @@ static int take_option(struct ctl *ctl, int option)
     }
 }
 
-static const struct command *find_command(const char *name)
+/* The command that these words begin with, and how many of them are its name. */
+static const struct command *find_command(int count, char **words, int *name_words_out)
 {
-    for (size_t i = 0; i < COMMANDS; i++)
-        if (strcmp(commands[i].name, name) == 0)
+    for (size_t i = 0; i < COMMANDS; i++) {
+        const char *name = commands[i].name;
+        size_t len = strcspn(name, " ");
+        if (strlen(words[0]) != len || strncmp(words[0], name, len) != 0)
+            continue;
+        *name_words_out = name[len] ? 2 : 1;
+        if (!name[len] || (count > 1 && strcmp(words[1], name + len + 1) == 0))
             return &commands[i];
+    }
     return NULL;
 }
 
@@ -95,8 +172,9 @@ int main(int argc, char **argv)
     struct ctl ctl = {.conf_path = "/etc/sluice/sluice.json"};
     signal(SIGPIPE, SIG_IGN);
     int option;
+    unsigned needed = 0;
     while ((option = getopt_long(argc, argv, "c:jH:hV", options, NULL)) != -1) {
-        int status = take_option(&ctl, option);
+        int status = take_option(&ctl, option, &needed);
         if (status >= 0)
             return status;
     }
@@ -104,18 +182,20 @@ int main(int argc, char **argv)
         print_usage(stderr);
         return EX_USAGE;
     }
-    const struct command *command = find_command(argv[optind]);
-    int count = argc - optind - 1;
+    int name_words = 1;
+    const struct command *command = find_command(argc - optind, argv + optind, &name_words);
+    int count = argc - optind - name_words;
     if (!command) {
-        print_error("there is no command \"%s\": see sluicectl --help", argv[optind]);
+        bool two_words = name_words == 2 && count >= 0;
+        print_error("there is no command \"%s%s%s\": see sluicectl --help", argv[optind],
+                    two_words ? " " : "", two_words ? argv[optind + 1] : "");
         return EX_USAGE;
     }
-    if (count < command->min_args || count > command->max_args ||
-        (ctl.header_count && command->run != command_send)) {
+    if (count < command->min_args || count > command->max_args || needed & ~command->takes) {
         print_error("usage: sluicectl %s %s", command->name, command->args);
         return EX_USAGE;
     }
-    int status = command->run(&ctl, count, argv + optind + 1);
+    int status = command->run(&ctl, count, argv + optind + name_words);
     if (fflush(stdout) || ferror(stdout))
         return EX_IOERR;
     return status;
