@@ -157,6 +157,10 @@ static void on_message(void *arg, struct queue *q, const struct sqs_message *mes
     struct route route;
     struct work *w = inflight_add(c->inflight, q, message);
     lease_begin(c->lease, w, visibility_s, first_byte_mono_ms);
+    if (c->draining) { /* the answer of a poll that was under way */
+        settle_release(c->settle, w);
+        return;
+    }
     read_event(c, w, malformed, sizeof(malformed));
     route_received(w->source, &w->message, w->hook, malformed, clock_wall_ms(), &route);
     switch (route.action) {
@@ -231,8 +235,14 @@ static void on_drained(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct consumer *c = arg;
-    if (inflight_count(c->inflight) == 0)
+    if (inflight_count(c->inflight) == 0 && poller_active(c->poller) == 0)
         worker_drained(c->worker);
+}
+
+static void on_polls_ended(void *arg)
+{
+    struct consumer *c = arg;
+    event_active(c->drained_event, 0, 0);
 }
 
 /* Messages whose delivery has not begun go back at once; at the deadline all do. */
@@ -264,9 +274,9 @@ static void consumer_drain(void *state, int64_t deadline_mono_ms)
 {
     struct consumer *c = state;
     c->draining = true;
-    poller_stop(c->poller);
+    bool polling = !poller_stop(c->poller);
     release(c, false);
-    if (inflight_count(c->inflight) == 0) {
+    if (!polling && inflight_count(c->inflight) == 0) {
         event_active(c->drained_event, 0, 0);
         return;
     }
@@ -294,7 +304,7 @@ static void *consumer_start(struct worker *w)
 {
     static const struct queues_callbacks queue_callbacks = {on_queue_ready, on_trouble};
     static const struct lease_callbacks lease_callbacks = {on_lease_lost, on_lease_stopped};
-    static const struct poller_callbacks poller_callbacks = {on_message};
+    static const struct poller_callbacks poller_callbacks = {on_message, on_polls_ended};
     const json_t *conf = worker_conf(w);
     struct event_base *base = worker_base(w);
     struct consumer *c = xcalloc(1, sizeof(*c));

@@ -13,12 +13,15 @@
 #define POLLS_MAX 4
 #define FIRST_PAUSE_MS 100
 #define LONGEST_PAUSE_MS 10000
+/* A poll that is older is parked: its queue has nothing for it. */
+#define PARKED_MS 300
 
 struct poll {
     struct lane *lane; /* borrow */
     uint64_t call;     /* 0: free */
     int asked;         /* messages */
     int visibility_s;
+    int64_t began_mono_ms;
 };
 
 /* One queue that is read. */
@@ -40,7 +43,7 @@ struct poller {
     struct counters *counters;       /* borrow */
     const struct poller_callbacks *callbacks;
     void *arg;
-    struct event *timer; /* own: starts what may be started */
+    struct event *timer; /* own: starts what may be started; once stopped, ends what is parked */
     struct lane *lanes;  /* own */
     int *taken;          /* own: scratch for poller_room */
     size_t lane_count;
@@ -61,8 +64,6 @@ int poller_room(const int *taken, size_t count, size_t self, int slots)
 
 static void arm(struct poller *p, int64_t wait_ms)
 {
-    if (p->stopped)
-        return;
     const struct timeval tv = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
     struct timeval due, now;
     if (evtimer_pending(p->timer, &due)) {
@@ -96,6 +97,12 @@ static void adapt(struct lane *lane, size_t count)
         lane->wanted--;
 }
 
+static void end(struct poller *p)
+{
+    evtimer_del(p->timer);
+    p->callbacks->ended(p->arg);
+}
+
 static void on_answer(void *arg, const struct aws_reply *reply, const struct sqs_message *messages,
                       size_t count)
 {
@@ -117,7 +124,10 @@ static void on_answer(void *arg, const struct aws_reply *reply, const struct sqs
         fault_point("consumer.received");
         p->callbacks->message(p->arg, lane->queue, &messages[i], poll->visibility_s, first_byte);
     }
-    poller_kick(p);
+    if (!p->stopped)
+        poller_kick(p);
+    else if (poller_active(p) == 0)
+        end(p);
 }
 
 static int running(const struct lane *lane)
@@ -144,11 +154,46 @@ static void start_poll(struct lane *lane, int max)
         int wait_s = *lane->queue->trouble && lane->wait_s > 1 ? 1 : lane->wait_s;
         poll->asked = max;
         poll->visibility_s = lane->visibility_s;
+        poll->began_mono_ms = clock_mono_ms();
         lane->asked += max;
         poll->call = sqs_receive(lane->queue->client, lane->queue->endpoint, lane->queue->url, max,
                                  wait_s, lane->visibility_s, on_answer, poll);
         return;
     }
+}
+
+/* Cancels the polls that are parked, or all; returns how long the youngest of the others may still
+ * take, 0 where none is left. */
+static int64_t cancel(struct poller *p, bool all)
+{
+    int64_t now = clock_mono_ms();
+    int64_t left_ms = 0;
+    for (size_t i = 0; i < p->lane_count; i++) {
+        for (int n = 0; n < POLLS_MAX; n++) {
+            struct lane *lane = &p->lanes[i];
+            struct poll *poll = &lane->polls[n];
+            int64_t parked_in_ms = poll->began_mono_ms + PARKED_MS - now;
+            if (!poll->call)
+                continue;
+            if (!all && parked_in_ms > 0) {
+                left_ms = parked_in_ms > left_ms ? parked_in_ms : left_ms;
+                continue;
+            }
+            aws_cancel(lane->queue->client, poll->call);
+            poll->call = 0;
+            lane->asked -= poll->asked;
+        }
+    }
+    return left_ms;
+}
+
+static void on_parked(struct poller *p)
+{
+    int64_t left_ms = cancel(p, false);
+    if (left_ms > 0)
+        arm(p, left_ms);
+    else
+        end(p);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -158,8 +203,12 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     struct poller *p = arg;
     int64_t now = clock_mono_ms();
     int64_t next = INT64_MAX;
+    if (p->stopped) {
+        on_parked(p);
+        return;
+    }
     p->first = p->lane_count ? (p->first + 1) % p->lane_count : 0;
-    for (size_t n = 0; n < p->lane_count && !p->stopped; n++) {
+    for (size_t n = 0; n < p->lane_count; n++) {
         size_t i = (p->first + n) % p->lane_count;
         struct lane *lane = &p->lanes[i];
         if (!lane->queue->url)
@@ -217,29 +266,25 @@ struct poller *poller_new(struct event_base *base, struct queues *queues,
 
 void poller_kick(struct poller *p)
 {
-    arm(p, 0);
+    if (!p->stopped)
+        arm(p, 0);
 }
 
-void poller_stop(struct poller *p)
+bool poller_stop(struct poller *p)
 {
     p->stopped = true;
     evtimer_del(p->timer);
-    for (size_t i = 0; i < p->lane_count; i++) {
-        struct lane *lane = &p->lanes[i];
-        for (int n = 0; n < POLLS_MAX; n++) {
-            if (lane->polls[n].call)
-                aws_cancel(lane->queue->client, lane->polls[n].call);
-            lane->polls[n].call = 0;
-        }
-        lane->asked = 0;
-    }
+    int64_t left_ms = cancel(p, false);
+    if (left_ms > 0)
+        arm(p, left_ms);
+    return left_ms == 0;
 }
 
 void poller_free(struct poller *p)
 {
     if (!p)
         return;
-    poller_stop(p);
+    cancel(p, true);
     event_free(p->timer);
     free(p->lanes);
     free(p->taken);

@@ -18,6 +18,8 @@ struct poller;
 struct poller_callbacks {
     void (*message)(void *arg, struct queue *q, const struct sqs_message *message, int visibility_s,
                     int64_t first_byte_mono_ms);
+    /* After poller_stop returned false: the last poll is over. */
+    void (*ended)(void *arg);
 };
 
 /* All are borrowed and outlive it. slots: in-flight messages of this worker. */
@@ -30,9 +32,11 @@ void poller_free(struct poller *p); /* cancels */
 /* Something changed (a queue is known, a slot is free): polls are started in the next turn. */
 void poller_kick(struct poller *p);
 
-/* Ends polling for good and cancels the polls under way; the embedded store withdraws a poll whose
- * connection is closed. */
-void poller_stop(struct poller *p);
+/* Ends polling for good. Polls that are parked are cancelled: the embedded store withdraws a poll
+ * whose connection is closed. Younger ones may have their answer on its way, whose messages would
+ * be nobody's until their visibility timeout ends; they have 300 ms in all to bring it. True where
+ * no poll is left; otherwise `message` may still be called, and `ended` once. */
+bool poller_stop(struct poller *p) __attribute__((warn_unused_result));
 
 int poller_active(const struct poller *p);
 /* False where a queue has not been polled successfully for a while; names it. */

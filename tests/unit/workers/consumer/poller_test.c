@@ -14,6 +14,7 @@ static struct {
     struct poller *poller;
     struct counters n;
     json_t *conf;
+    int ended;
 } t;
 
 static void on_message(void *arg, struct queue *q, const struct sqs_message *m, int visibility_s,
@@ -22,6 +23,12 @@ static void on_message(void *arg, struct queue *q, const struct sqs_message *m, 
     (void)arg, (void)first_byte_mono_ms;
     assert_int_equal(visibility_s, 33);
     inflight_add(t.inflight, q, m);
+}
+
+static void on_ended(void *arg)
+{
+    (void)arg;
+    t.ended++;
 }
 
 /* A slice with sources s0, s1, … on queues q0, q1, …, all dead-lettering to "dlq". */
@@ -41,7 +48,7 @@ static json_t *slice(size_t count)
 
 static void start(size_t queues, int slots)
 {
-    static const struct poller_callbacks callbacks = {on_message};
+    static const struct poller_callbacks callbacks = {on_message, on_ended};
     memset(&t, 0, sizeof(t));
     fake_count = 0;
     fake_base = event_base_new();
@@ -183,15 +190,51 @@ static void a_failing_queue_pauses_longer_each_time_and_says_so(void **state)
     assert_string_equal(queues_at(t.queues, 0)->trouble, "");
 }
 
-static void stopping_cancels_every_poll_for_good(void **state)
+/* Its answer may be on the way: a young poll has a moment, a parked one is cancelled. */
+static void stopping_takes_what_is_on_its_way(void **state)
 {
     (void)state;
     start(3, 64);
-    poller_stop(t.poller);
+    assert_false(poller_stop(t.poller));
+    poller_kick(t.poller);
+    fake_run(20);
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 3);
+    fake_messages(fake_open(FAKE_RECEIVE), 10);
+    assert_int_equal(inflight_count(t.inflight), 10);
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 2);
+    assert_int_equal(t.ended, 0);
+    int64_t until = clock_mono_ms() + 5000;
+    while (!t.ended && clock_mono_ms() < until)
+        fake_run(10);
+    assert_int_equal(t.ended, 1);
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 0);
+    assert_int_equal(poller_active(t.poller), 0);
+    assert_int_equal(fake_count, 3);
+}
+
+static void stopping_ends_with_the_last_answer(void **state)
+{
+    (void)state;
+    start(1, 64);
+    assert_false(poller_stop(t.poller));
+    fake_messages(fake_open(FAKE_RECEIVE), 0);
+    assert_int_equal(t.ended, 1);
+    fake_run(400);
+    assert_int_equal(t.ended, 1);
+    assert_int_equal(fake_count, 1);
+}
+
+static void stopping_cancels_parked_polls_at_once(void **state)
+{
+    (void)state;
+    start(3, 64);
+    fake_run(400);
+    assert_true(poller_stop(t.poller));
     assert_int_equal(fake_open_count(FAKE_RECEIVE), 0);
     poller_kick(t.poller);
     fake_run(20);
     assert_int_equal(fake_open_count(FAKE_RECEIVE), 0);
+    assert_int_equal(t.ended, 0);
     for (size_t i = 0; i < 3; i++)
         assert_true(fake_calls[i].cancelled);
 }
@@ -206,7 +249,9 @@ int main(void)
         cmocka_unit_test_teardown(polls_ask_only_for_free_slots, stop),
         cmocka_unit_test_teardown(a_busy_queue_leaves_room_for_the_others, stop),
         cmocka_unit_test_teardown(a_failing_queue_pauses_longer_each_time_and_says_so, stop),
-        cmocka_unit_test_teardown(stopping_cancels_every_poll_for_good, stop),
+        cmocka_unit_test_teardown(stopping_takes_what_is_on_its_way, stop),
+        cmocka_unit_test_teardown(stopping_ends_with_the_last_answer, stop),
+        cmocka_unit_test_teardown(stopping_cancels_parked_polls_at_once, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
