@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/crc32.h"
 #include "common/base/xalloc.h"
 
 json_t *dynamodb_s(const char *text)
@@ -45,17 +46,6 @@ static void pending_free(void *arg)
     struct pending *p = arg;
     free(p->body);
     free(p);
-}
-
-static uint32_t crc32_of(const char *data, size_t len)
-{
-    uint32_t crc = UINT32_MAX;
-    for (size_t i = 0; i < len; i++) {
-        crc ^= (unsigned char)data[i];
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-    }
-    return ~crc;
 }
 
 static bool checksum_matches(const struct aws_reply *reply)

@@ -55,6 +55,47 @@ static const char *const steps[] = {
     ") STRICT;"
     "CREATE INDEX messages_visible ON messages(queue, visible_at);"
     "CREATE INDEX messages_expiring ON messages(expires_at) WHERE expires_at IS NOT NULL;",
+
+    /* objects.headers: JSON object of the header fields that GET gives back.
+     * objects.etag has its quotes. checksum_name "crc32", checksum in base64.
+     * tables.ttl_attribute NULL: items do not expire. items.expires_at: epoch seconds. */
+    "CREATE TABLE buckets ("
+    " id INTEGER PRIMARY KEY,"
+    " name TEXT NOT NULL UNIQUE,"
+    " created_at INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE objects ("
+    " id INTEGER PRIMARY KEY,"
+    " bucket INTEGER NOT NULL REFERENCES buckets(id),"
+    " key TEXT NOT NULL,"
+    " size INTEGER NOT NULL,"
+    " modified_at INTEGER NOT NULL,"
+    " etag TEXT NOT NULL,"
+    " checksum_name TEXT NOT NULL,"
+    " checksum TEXT NOT NULL,"
+    " headers TEXT NOT NULL,"
+    " UNIQUE (bucket, key)"
+    ") STRICT;"
+    "CREATE TABLE object_bodies ("
+    " id INTEGER PRIMARY KEY REFERENCES objects(id) ON DELETE CASCADE,"
+    " body BLOB NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE tables ("
+    " id INTEGER PRIMARY KEY,"
+    " name TEXT NOT NULL UNIQUE,"
+    " hash_key TEXT NOT NULL,"
+    " ttl_attribute TEXT,"
+    " created_at INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE items ("
+    " id INTEGER PRIMARY KEY,"
+    " tbl INTEGER NOT NULL REFERENCES tables(id),"
+    " key TEXT NOT NULL,"
+    " expires_at INTEGER,"
+    " item TEXT NOT NULL,"
+    " UNIQUE (tbl, key)"
+    ") STRICT;"
+    "CREATE INDEX items_expiring ON items(tbl, expires_at) WHERE expires_at IS NOT NULL;",
 };
 #define STEP_COUNT ((int)(sizeof(steps) / sizeof(steps[0])))
 

@@ -64,9 +64,7 @@ static enum service_verdict run(void *state, const struct service_context *conte
     if (!out && op.refusal.error == SQS_DATABASE)
         return SERVICE_FAILED;
     if (out) {
-        answer->status = 200;
-        answer->body = json_dumps(out, JSON_COMPACT);
-        json_decref(out);
+        service_answer_json(answer, 200, out);
     } else {
         sqs_error_answer(&op.refusal, answer);
     }

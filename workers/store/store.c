@@ -7,24 +7,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "common/aws/material.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
 #include "workers/http_server.h"
 #include "workers/store/db.h"
+#include "workers/store/dynamodb_service.h"
+#include "workers/store/intake.h"
+#include "workers/store/s3_service.h"
 #include "workers/store/sqs_service.h"
 #include "workers/store/turn.h"
 #include "workers/store/verify.h"
 #include "workers/worker.h"
 
-#define REGION "local"
-#define HEADERS_MAX 64
+#define ANSWER_HEADERS_MAX 80
 #define DRAIN_TICK_MS 50
 #define LAST_WORDS_MS 100
 
@@ -33,7 +35,9 @@ struct store {
     struct db *db;         /* own, as all below */
     struct turn *turn;
     struct sqs_service *sqs;
-    const struct service *services[1]; /* borrow: of the above */
+    struct s3_service *s3;
+    struct dynamodb_service *dynamodb;
+    const struct service *services[3]; /* borrow: of the above */
     struct http_server *local;         /* Unix sockets: our own workers */
     struct http_server *tcp;           /* loopback, for SDKs */
     struct event *tick;                /* each second */
@@ -43,12 +47,6 @@ struct store {
     bool draining;
 };
 
-struct headers {
-    struct sigv4_header list[HEADERS_MAX];
-    size_t count;
-    size_t dropped;
-};
-
 static int64_t now_ms(void *arg)
 {
     const struct store *s = arg;
@@ -56,75 +54,6 @@ static int64_t now_ms(void *arg)
 }
 
 /* ---- one request */
-
-static void add_header(void *arg, const char *name, const char *value)
-{
-    struct headers *h = arg;
-    if (h->count < HEADERS_MAX)
-        h->list[h->count++] = (struct sigv4_header){name, value};
-    else
-        h->dropped++;
-}
-
-static const struct service *service_for(const struct store *s, const char *target)
-{
-    for (size_t i = 0; target && i < sizeof(s->services) / sizeof(s->services[0]); i++) {
-        const char *prefix = s->services[i]->target_prefix;
-        if (strncmp(target, prefix, strlen(prefix)) == 0)
-            return s->services[i];
-    }
-    return NULL;
-}
-
-static void refuse(struct service_answer *answer, int status, const char *type, const char *message)
-{
-    service_answer_error(answer, status, "com.amazon.coral.service", type, message);
-    snprintf(answer->query_error, sizeof(answer->query_error), "%s;%s", type,
-             status < 500 ? "Sender" : "Receiver");
-    answer->retry_after_s = status == 503 ? 1 : 0;
-}
-
-/* Checks and parses a request into a call. False with an answer where it is refused. */
-static bool take_request(struct store *s, const struct http_request *request,
-                         const struct service **service_out, struct service_call *call,
-                         struct service_answer *answer)
-{
-    struct headers h = {.count = 0};
-    struct verify_result v;
-    http_request_each_header(request, add_header, &h);
-    const char *target = http_request_header(request, "X-Amz-Target");
-    const struct service *service = service_for(s, target);
-    struct verify_input input = {request->method, request->path, request->query,   h.list,
-                                 h.count,         request->body, request->body_len};
-    if (strcmp(request->method, "POST") != 0 || strcmp(request->path, "/") != 0) {
-        refuse(answer, 404, "UnknownOperationException", "The store answers POST / only.");
-        return false;
-    }
-    if (!service || h.dropped > 0) {
-        refuse(answer, 400, "UnknownOperationException",
-               "X-Amz-Target must name an operation, for example AmazonSQS.SendMessage.");
-        return false;
-    }
-    if (!verify_request(worker_material(s->worker), REGION, service->name, &input, clock_wall_ms(),
-                        &v)) {
-        if (v.status != 503)
-            log_warn("refused %.60s on %s: %s: %s", target, request->listener, v.code, v.message);
-        refuse(answer, v.status, v.code, v.message);
-        return false;
-    }
-    json_error_t why;
-    json_t *in = json_loadb(request->body, request->body_len, 0, &why);
-    if (!json_is_object(in)) {
-        json_decref(in);
-        refuse(answer, 400, "SerializationException", "The request's body is not a JSON object.");
-        return false;
-    }
-    *service_out = service;
-    call->operation = xstrdup(target + strlen(service->target_prefix));
-    call->input = in;
-    snprintf(call->caller, sizeof(call->caller), "%s", v.caller);
-    return true;
-}
 
 static void on_gone_local(void *arg, struct http_ticket ticket)
 {
@@ -145,11 +74,12 @@ static void take(struct store *s, struct http_server *server, const struct http_
     struct service_answer answer = {0};
     struct service_call call = {0};
     const struct service *service = NULL;
-    if (!take_request(s, request, &service, &call, &answer)) {
+    if (!intake_take(s->services, sizeof(s->services) / sizeof(s->services[0]),
+                     worker_material(s->worker), request, &service, &call, &answer)) {
         turn_add_answer(s->turn, asker, &answer);
         return;
     }
-    bool waits = service->waits(&call);
+    bool waits = service_waits(service, &call);
     turn_add(s->turn, asker, service, &call);
     if (waits)
         http_server_on_gone(server, ticket, server == s->local ? on_gone_local : on_gone_tcp, s);
@@ -185,13 +115,14 @@ static int on_answer(void *arg, struct turn_asker asker, const struct service_an
     char id[37];
     char seconds[12];
     new_request_id(id);
-    struct http_reply_header headers[3] = {{"x-amzn-RequestId", id}};
+    const char *type = answer->xml ? "application/xml" : "application/x-amz-json-1.0";
+    struct http_reply_header headers[ANSWER_HEADERS_MAX] = {
+        {answer->xml ? "x-amz-request-id" : "x-amzn-RequestId", id}};
     struct http_reply reply = {.status = answer->status,
-                               .content_type = "application/x-amz-json-1.0",
                                .headers = headers,
                                .header_count = 1,
                                .body = answer->body ? answer->body : "",
-                               .body_len = answer->body ? strlen(answer->body) : 0};
+                               .body_len = answer->body_len};
     if (answer->query_error[0])
         headers[reply.header_count++] =
             (struct http_reply_header){"x-amzn-query-error", answer->query_error};
@@ -199,6 +130,14 @@ static int on_answer(void *arg, struct turn_asker asker, const struct service_an
         snprintf(seconds, sizeof(seconds), "%d", answer->retry_after_s);
         headers[reply.header_count++] = (struct http_reply_header){"Retry-After", seconds};
     }
+    for (size_t i = 0; i < answer->header_count && reply.header_count < ANSWER_HEADERS_MAX; i++) {
+        const struct service_header *h = &answer->headers[i];
+        headers[reply.header_count++] = (struct http_reply_header){h->name, h->value};
+        if (strcasecmp(h->name, "Content-Type") == 0)
+            type = NULL;
+    }
+    if (answer->body || !answer->xml)
+        reply.content_type = type;
     return http_server_reply(asker.server, asker.ticket, &reply);
 }
 
@@ -293,7 +232,11 @@ static void *store_start(struct worker *w)
         return NULL;
     }
     s->sqs = sqs_service_new();
+    s->s3 = s3_service_new();
+    s->dynamodb = dynamodb_service_new();
     s->services[0] = sqs_service_table(s->sqs);
+    s->services[1] = s3_service_table(s->s3);
+    s->services[2] = dynamodb_service_table(s->dynamodb);
     s->turn = turn_new(worker_base(w), s->db, &callbacks, s);
     s->local = new_server(s, on_local);
     s->tcp = new_server(s, on_tcp);
@@ -346,17 +289,37 @@ static void store_beat(void *state, json_t *beat)
 {
     struct store *s = state;
     struct sqs_counts c = sqs_service_counts(s->sqs);
+    struct s3_counts o = s3_service_counts(s->s3);
+    struct dynamodb_counts d = dynamodb_service_counts(s->dynamodb);
     struct turn_stats t = turn_stats(s->turn);
+    const struct {
+        const char *name;
+        int64_t value;
+    } counters[] = {
+        {"sends", c.sends},
+        {"messages_sent", c.messages_sent},
+        {"receives", c.receives},
+        {"messages_received", c.messages_received},
+        {"deletes", c.deletes},
+        {"visibility_changes", c.visibility_changes},
+        {"redriven", c.redriven},
+        {"returned", c.returned},
+        {"expired", c.expired},
+        {"objects_put", o.objects_put},
+        {"objects_read", o.objects_read},
+        {"objects_deleted", o.objects_deleted},
+        {"item_reads", d.item_reads},
+        {"item_writes", d.item_writes},
+        {"items_expired", d.items_expired},
+        {"conditions_failed", d.conditions_failed},
+        {"commits", t.commits},
+        {"commit_failures", t.commit_failures},
+    };
     json_object_set_new(beat, "in_flight", json_integer((json_int_t)turn_pending(s->turn)));
-    json_object_set_new(
-        beat, "counters",
-        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "sends",
-                  (json_int_t)c.sends, "messages_sent", (json_int_t)c.messages_sent, "receives",
-                  (json_int_t)c.receives, "messages_received", (json_int_t)c.messages_received,
-                  "deletes", (json_int_t)c.deletes, "visibility_changes",
-                  (json_int_t)c.visibility_changes, "redriven", (json_int_t)c.redriven, "returned",
-                  (json_int_t)c.returned, "expired", (json_int_t)c.expired, "commits",
-                  (json_int_t)t.commits, "commit_failures", (json_int_t)t.commit_failures));
+    json_t *all = json_object();
+    for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+        json_object_set_new(all, counters[i].name, json_integer((json_int_t)counters[i].value));
+    json_object_set_new(beat, "counters", all);
     json_object_set_new(
         beat, "gauges",
         json_pack("{s:I, s:I, s:i, s:I}", "waiting_polls", (json_int_t)t.waiting, "connections",

@@ -57,7 +57,8 @@ struct turn {
     bool draining;
     bool broken;
     bool stopped;
-    bool sweep;
+    bool sweep;       /* in the next turn */
+    bool sweep_again; /* the last one left something */
     int ticks;
     int idle_ticks;
 };
@@ -157,6 +158,7 @@ void turn_add(struct turn *t, struct turn_asker asker, const struct service *ser
 {
     struct entry *e = add(t, asker);
     e->service = service;
+    e->answer.xml = service->target_prefix == NULL;
     e->call = *call;
     *call = (struct service_call){0};
     for (size_t i = 0; i < t->service_count; i++)
@@ -238,7 +240,7 @@ static int run_fresh(struct turn *t, const struct service_context *context)
         next = TAILQ_NEXT(e, link);
         if (e->ready)
             continue;
-        if (e->service->waits(&e->call)) {
+        if (service_waits(e->service, &e->call)) {
             TAILQ_REMOVE(&t->fresh, e, link);
             TAILQ_INSERT_TAIL(&t->polls, e, link);
             t->poll_count++;
@@ -289,9 +291,13 @@ static int run_sweep(struct turn *t, const struct service_context *context)
 {
     if (!t->sweep || t->draining)
         return 0;
-    for (size_t i = 0; i < t->service_count; i++)
-        if (t->services[i]->sweep(t->services[i]->state, context) == SERVICE_FAILED)
+    for (size_t i = 0; i < t->service_count; i++) {
+        const struct service *s = t->services[i];
+        enum service_verdict verdict = s->sweep ? s->sweep(s->state, context) : SERVICE_ANSWERED;
+        if (verdict == SERVICE_FAILED)
             return -1;
+        t->sweep_again = t->sweep_again || verdict == SERVICE_WAITS;
+    }
     return 0;
 }
 
@@ -457,8 +463,9 @@ void turn_tick(struct turn *t)
     }
     if (!TAILQ_EMPTY(&t->returns))
         schedule(t);
-    if (++t->ticks % SWEEP_TICKS == 0) {
+    if (++t->ticks % SWEEP_TICKS == 0 || t->sweep_again) {
         t->sweep = true;
+        t->sweep_again = false;
         schedule(t);
     }
     if (++t->idle_ticks == IDLE_TICKS)

@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 
 #define SIGNED_MAX 64
+#define UNSIGNED "UNSIGNED-PAYLOAD"
 #define ALGORITHM "AWS4-HMAC-SHA256"
 
 struct authorization {
@@ -133,37 +134,82 @@ static bool collect_signed(const struct verify_input *in, char *names, struct si
 }
 
 static bool matches(const struct verify_input *in, struct authorization *a,
-                    const struct sigv4_key *key, const char *amz_date)
+                    const struct sigv4_key *key, const char *amz_date, const char *payload_hash)
 {
     struct sigv4_header list[SIGNED_MAX];
-    char payload_hash[SIGV4_HEX_BYTES];
     char expected[SIGV4_HEX_BYTES];
     struct sigv4_request r = {
         .method = in->method, .path = in->path, .query = in->query, .headers = list};
     if (!collect_signed(in, a->signed_headers, list, &r.header_count))
         return false;
-    sigv4_sha256_hex(in->body, in->body_len, payload_hash);
     r.payload_hash = payload_hash;
     sigv4_signature(&r, key, amz_date, expected);
     return CRYPTO_memcmp(expected, a->signature, SIGV4_HEX_BYTES - 1) == 0;
+}
+
+static bool is_listed(const char *names, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *at = names; *at; at += strspn(at, ";")) {
+        size_t n = strcspn(at, ";");
+        if (n == len && strncasecmp(at, name, len) == 0)
+            return true;
+        at += n;
+    }
+    return false;
+}
+
+/* What S3 asks of a request beyond the others. sent_out: the hash that was signed. */
+static bool check_s3(const struct verify_input *in, const struct authorization *a,
+                     const char *body_hash, const char **sent_out, struct verify_result *out)
+{
+    const char *sent = header(in, "x-amz-content-sha256");
+    if (!sent)
+        return refuse(out, 400, "InvalidRequest",
+                      "Missing required header for this request: x-amz-content-sha256");
+    if (strncmp(sent, "STREAMING-", 10) == 0)
+        return refuse(out, 501, "NotImplemented",
+                      "The store takes no aws-chunked bodies: send x-amz-content-sha256 with the "
+                      "body's hash, or UNSIGNED-PAYLOAD.");
+    for (size_t i = 0; i < in->header_count; i++)
+        if (strncasecmp(in->headers[i].name, "x-amz-", 6) == 0 &&
+            !is_listed(a->signed_headers, in->headers[i].name))
+            return refuse(out, 403, "AccessDenied",
+                          "There were headers present in the request which were not signed: %.60s",
+                          in->headers[i].name);
+    if (strcmp(sent, UNSIGNED) != 0 && strcasecmp(sent, body_hash) != 0)
+        return refuse(out, 400, "XAmzContentSHA256Mismatch",
+                      "The provided 'x-amz-content-sha256' header does not match what was "
+                      "computed.");
+    *sent_out = sent;
+    return true;
 }
 
 bool verify_request(const struct material *material, const char *region, const char *service,
                     const struct verify_input *input, int64_t wall_ms, struct verify_result *out)
 {
     struct authorization a;
+    bool s3 = strcmp(service, "s3") == 0;
+    char body_hash[SIGV4_HEX_BYTES];
+    const char *payload_hash = body_hash;
     *out = (struct verify_result){.status = 200, .code = ""};
     const char *text = header(input, "Authorization");
     const char *amz_date = header(input, "X-Amz-Date");
     if (!text)
-        return refuse(out, 403, "MissingAuthenticationToken", "The request is not signed.");
+        return refuse(out, 403, s3 ? "AccessDenied" : "MissingAuthenticationToken",
+                      "The request is not signed.");
     if (strncmp(text, ALGORITHM " ", strlen(ALGORITHM) + 1) != 0 || !amz_date ||
         !parse(text + strlen(ALGORITHM) + 1, &a))
-        return refuse(out, 403, "IncompleteSignature",
+        return refuse(out, s3 ? 400 : 403,
+                      s3 ? "AuthorizationHeaderMalformed" : "IncompleteSignature",
                       "Authorization must be " ALGORITHM " with Credential, SignedHeaders and "
                       "Signature, beside X-Amz-Date.");
     if (!check_date(&a, amz_date, wall_ms, out))
         return false;
+    if (s3 && strcmp(a.region, region) != 0)
+        return refuse(out, 400, "AuthorizationHeaderMalformed",
+                      "The authorization header is malformed; the region is wrong; expecting '%s'",
+                      region);
     if (strcmp(a.region, region) != 0 || strcmp(a.service, service) != 0)
         return refuse(out, 403, "SignatureDoesNotMatch",
                       "Credential should be scoped to region \"%s\" and service \"%s\".", region,
@@ -174,9 +220,12 @@ bool verify_request(const struct material *material, const char *region, const c
         return refuse(out, 503, "ServiceUnavailable",
                       "The store has not got its signing keys yet; try again in a second.");
     if (!key)
-        return refuse(out, 403, "InvalidClientTokenId",
+        return refuse(out, 403, s3 ? "InvalidAccessKeyId" : "InvalidClientTokenId",
                       "The access key id in the request is not the store's.");
-    if (!matches(input, &a, key, amz_date))
+    sigv4_sha256_hex(input->body, input->body_len, body_hash);
+    if (s3 && !check_s3(input, &a, body_hash, &payload_hash, out))
+        return false;
+    if (!matches(input, &a, key, amz_date, payload_hash))
         return refuse(out, 403, "SignatureDoesNotMatch",
                       "The request signature we calculated does not match the signature you "
                       "provided. Check the secret access key and what is signed.");

@@ -24,14 +24,16 @@ struct verify_input { /* borrowed */
 };
 
 struct verify_result {
-    int status;        /* 200; 403; 503 where the keys have not arrived yet */
+    int status;        /* 200; 403; S3 400 and 501 too; 503 where the keys have not arrived yet */
     const char *code;  /* "SignatureDoesNotMatch", ... */
     char message[256]; /* for people */
     char caller[129];  /* access key id */
 };
 
-/* region and service are those that the request must be scoped to. wall_ms is the machine's clock,
- * which clients sign with. True where status is 200. */
+/* For S3 every x-amz-* header must be signed, x-amz-content-sha256 must be there (the body's hash,
+ * which is checked, or UNSIGNED-PAYLOAD), and the codes are S3's. region and service are those that
+ * the request must be scoped to. wall_ms is the machine's clock, which clients sign with. True
+ * where status is 200. */
 bool verify_request(const struct material *material, const char *region, const char *service,
                     const struct verify_input *input, int64_t wall_ms, struct verify_result *out);
 
