@@ -8,7 +8,7 @@
 
 #include "common/base/crc32.h"
 #include "common/base/xalloc.h"
-#include "common/webhook/utf8.h"
+#include "common/base/utf8.h"
 #include "workers/store/dynamodb_op.h"
 
 #define NAME_SPACE "com.amazonaws.dynamodb.v20120810"

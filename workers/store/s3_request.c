@@ -6,7 +6,7 @@
 
 #include "common/aws/sigv4.h"
 #include "common/base/xalloc.h"
-#include "common/webhook/utf8.h"
+#include "common/base/utf8.h"
 
 static int hex_digit(char c)
 {
