@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/utf8.h"
 #include "workers/store/sqs_op.h"
 
 /* Source: aws-protocol notes 1.4. type is what stands behind the "#" of __type. */
@@ -36,6 +37,22 @@ static const struct error_row {
     [SQS_SERIALIZATION] = {400, "SerializationException", "MalformedInput"},
 };
 
+/* Cutting may have split a character, and a header's bytes may be anything; JSON would refuse the
+ * whole answer. */
+static void make_text(char *message)
+{
+    size_t left = strlen(message);
+    while (left > 0) {
+        size_t n = utf8_sequence(message, left);
+        if (n == 0) {
+            *message = '?';
+            n = 1;
+        }
+        message += n;
+        left -= n;
+    }
+}
+
 int sqs_refuse(struct sqs_refusal *r, enum sqs_error error, const char *format, ...)
 {
     va_list ap;
@@ -43,11 +60,7 @@ int sqs_refuse(struct sqs_refusal *r, enum sqs_error error, const char *format, 
     r->error = error;
     vsnprintf(r->message, sizeof(r->message), format, ap);
     va_end(ap);
-    /* Cutting may have split a character, which JSON would refuse. */
-    size_t len = strlen(r->message);
-    if (len == sizeof(r->message) - 1)
-        while (len > 0 && (r->message[len - 1] & 0x80))
-            r->message[--len] = '\0';
+    make_text(r->message);
     return -1;
 }
 

@@ -415,6 +415,29 @@ static json_t *batch(json_t *entries)
     return json_pack("{s:s, s:o}", "QueueUrl", URL "q", "Entries", entries);
 }
 
+/* Names and handles are cut in messages: never so that the answer cannot be written. */
+static void refusals_that_quote_are_text(void **state)
+{
+    struct fixture *f = *state;
+    char name[202] = "a";
+    make_queue(f, "q", NULL, NULL);
+    for (int i = 0; i < 100; i++)
+        strcat(name, "\xc3\xa9");
+    json_t *bad = entry("b", "x");
+    json_object_set_new(
+        bad, "MessageAttributes",
+        json_pack("{s:{s:s, s:s}}", name, "DataType", "String", "StringValue", "1"));
+    json_t *out = ok(f, "SendMessageBatch", batch(json_pack("[o, o]", entry("a", "1"), bad)));
+    assert_int_equal(json_array_size(json_object_get(out, "Failed")), 1);
+    json_t *failed = json_array_get(json_object_get(out, "Failed"), 0);
+    assert_string_equal(text_of(failed, "Id"), "b");
+    assert_non_null(strstr(text_of(failed, "Message"), "a\xc3\xa9"));
+    json_decref(out);
+    refused(f, 404, "ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid", NULL, "DeleteMessage",
+            with_handle("q", name));
+    refused(f, 400, "InvalidAction", "UnknownOperationException", NULL, "Send\xff", json_object());
+}
+
 static void batches_fail_whole_or_by_entry(void **state)
 {
     struct fixture *f = *state;
@@ -837,6 +860,7 @@ int main(void)
         TEST(purge_empties_once_a_minute),
         TEST(send_returns_md5s_and_receive_the_same),
         TEST(bad_messages_are_refused),
+        TEST(refusals_that_quote_are_text),
         TEST(batches_fail_whole_or_by_entry),
         TEST(a_full_store_takes_no_sends),
         TEST(delay_and_visibility_hide_messages),
