@@ -13,6 +13,9 @@
 #include "common/conf/conf_value.h"
 
 #define MEMBERS_MAX 32
+/* conf_check compares each named object with each other, and a reload does not let the supervisor's
+ * loop turn meanwhile. */
+#define NAMED_MAX 500
 
 struct fill {
     const char *base_dir;       /* borrowed for the fill */
@@ -120,6 +123,11 @@ static json_t *fill_named(const struct fill *f, const struct place *map)
     json_t *out = json_object();
     const char *name;
     json_t *written;
+    size_t count = json_object_size(map->written);
+    if (count > NAMED_MAX) {
+        conf_errors_add(f->errors, map->path, "takes at most %d, found %zu", NAMED_MAX, count);
+        return out;
+    }
     json_object_foreach((json_t *)map->written, name, written)
     {
         fill_named_one(f, map, name, written, out);

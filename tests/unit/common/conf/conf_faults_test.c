@@ -1,6 +1,8 @@
 /* Each way in which a configuration can be wrong, with the one error it must give. */
 #include "tests/unit/common/conf/load.h"
 
+#include "common/base/buf.h"
+
 static void five_faults_are_five_errors(void **state)
 {
     (void)state;
@@ -55,6 +57,18 @@ static void messages_are_utf8(void **state)
     assert_int_equal(setenv("CONF_TEST_BYTES", "\xff", 1), 0);
     expect_one("{\"drain_s\": \"${CONF_TEST_BYTES}\"}", "drain_s", "the variable gives \"%FF\"");
     unsetenv("CONF_TEST_BYTES");
+}
+
+static void too_many_objects(void **state)
+{
+    (void)state;
+    struct buf text = {0};
+    buf_puts(&text, "{\"queues\": {\"q\": {}");
+    for (int i = 1; i < 501; i++)
+        buf_printf(&text, ", \"q%d\": {}", i);
+    buf_puts(&text, "}}");
+    expect_one(text.data, "queues", "takes at most 500, found 501");
+    buf_free(&text);
 }
 
 static void unknown_keys(void **state)
@@ -352,6 +366,7 @@ int main(void)
         TEST(five_faults_are_five_errors),
         TEST(the_file_as_a_whole),
         TEST(messages_are_utf8),
+        TEST(too_many_objects),
         TEST(unknown_keys),
         TEST(wrong_types),
         TEST(destinations),
