@@ -59,3 +59,27 @@ describe('a consumer that dies around the dead letter', { concurrency: 4 }, () =
         });
     }
 });
+
+test('an event whose dead letter cannot be written stays on its queue', async (t) => {
+    const env = { SLUICE_FAULT: 'consumer.before_dlq:1:always', SLUICE_FAULT_ROLE: 'consumer' };
+    const s = await Service.start(t, { conf, env });
+    const body = cxone({ what: 'refuse' });
+    await s.post('cxone', body);
+    await until('the verdict', () => s.ledger().length > 0);
+    // A deletion that did not wait for the copy would have been made by the time of a few more deliveries.
+    for (let i = 0; i < 3; i++) {
+        await s.post('cxone', cxone());
+        await until('a delivery', () => s.ledger().filter((l) => l.status === 0).length === i + 1);
+    }
+    await until('only the event to be left', async () => (await s.sqs.depth('cxone')) <= 1);
+    assert.equal(await s.sqs.depth('cxone'), 1, 'it is still there');
+    assert.equal(await s.sqs.depth('cxone-dlq'), 0);
+    await s.stop();
+    await s.launch({ env: {} });
+    const [dead] = await until('the dead letter', async () => {
+        const all = await s.sqs.peek('cxone-dlq');
+        return all.length > 0 && all;
+    }, { seconds: 20, every: 300 });
+    assert.equal(dead.Body, body);
+    await until('the deletion', async () => (await s.sqs.depth('cxone')) === 0);
+});
