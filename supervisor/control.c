@@ -249,11 +249,19 @@ static void on_connection(evutil_socket_t fd, short what, void *arg)
     struct control *c = arg;
     while (c->client_count < MAX_CLIENTS) {
         int client_fd = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (client_fd < 0)
+        if (client_fd < 0 && errno == EAGAIN)
             return;
+        if (client_fd < 0)
+            break; /* out of descriptors: the socket stays readable, and the loop would spin */
         add_client(c, client_fd);
     }
     event_del(c->acceptor);
+}
+
+void control_tick(struct control *c)
+{
+    if (c->client_count < MAX_CLIENTS)
+        event_add(c->acceptor, NULL);
 }
 
 struct control *control_new(struct supervisor *s)

@@ -19,6 +19,9 @@ struct supervisor;
 struct control *control_new(struct supervisor *s);
 void control_free(struct control *c); /* ends every connection; NULL is a no-op */
 
+/* Once a second: accepts again where it had to pause. */
+void control_tick(struct control *c);
+
 /* A reload ended: answers the clients that wait for this number or an earlier one. result is
  * stolen. NULL c is a no-op. */
 void control_reload_done(struct control *c, unsigned number, json_t *result);

@@ -300,6 +300,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     struct process *p;
     TAILQ_FOREACH(p, &s->processes, link)
     process_tick(p, on_time);
+    control_tick(s->control);
 }
 
 static void stop_now(struct supervisor *s)
