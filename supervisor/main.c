@@ -153,6 +153,9 @@ int main(int argc, char **argv)
         json_decref(conf);
         status = EX_OK;
     } else if (conf != NULL) {
+        /* What our starter left open is not ours: a daemon would hold that pipe or lock for its
+         * whole life. Everything of ours is opened after this. */
+        close_range(STDERR_FILENO + 1, ~0U, 0);
         log_name("sluiced", -1);
         supervisor_apply_log(conf);
         limits_set(conf);
