@@ -23,8 +23,8 @@ describe('a consumer that dies at a step', { concurrency: 4 }, () => {
             for (let i = 0; i < 4; i++) {
                 const trace = (await s.post('cxone', cxone())).headers['sluice-trace'];
                 accepted.push(trace);
-                // One after the other, so that a worker gets something done before it dies.
-                await until('its delivery, or a death', async () => s.ledger().some((l) => l.trace === trace) ||
+                // One after the other, its deletion included, so that it is known what a death can repeat.
+                await until('its end, or a death', async () => (await s.sqs.depth('cxone')) === 0 ||
                     (await s.workers('consumer')).some((w) => w.restarts > 0));
             }
             const twice = await check(s, accepted);
