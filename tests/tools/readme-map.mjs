@@ -9,7 +9,7 @@ const notes = {
     workers: 'what every role shares: skeleton, health socket, HTTP server',
     'workers/ingest': 'webhooks in',
     'workers/consumer': 'polls, leases, verdicts',
-    'workers/retry': 'the second listener: status page and health',
+    'workers/retry': 'the second listener: API of dead letters, redrives, console',
     'workers/keyring': 'key pairs in, signing keys out',
     'workers/store': 'the embedded store: SQS, S3 and DynamoDB on SQLite',
     'common/base': 'libc only',

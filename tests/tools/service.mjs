@@ -137,7 +137,7 @@ export class Service {
             drain_s: 10,
             log: { level: 'debug' },
             ingest: { listen: [`127.0.0.1:${this.ports.ingest}`] },
-            retry: { listen: [`127.0.0.1:${this.ports.api}`] },
+            retry: { listen: [`127.0.0.1:${this.ports.api}`], open_on_loopback: true },
             store: { listen: [`127.0.0.1:${this.ports.store}`] },
             destinations: {
                 ledger: {
@@ -149,7 +149,7 @@ export class Service {
             },
             sources: {
                 genesys: { preset: 'genesys-outbound', ...source },
-                cxone: { preset: 'cxone-data-actions', dead_letter: { queue: 'cxone-dlq' }, ...source },
+                cxone: { preset: 'cxone-data-actions', ...source },
             },
         };
     }

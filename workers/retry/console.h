@@ -3,9 +3,8 @@
 
 #include <stddef.h>
 
-struct buf;
-
-/* The page's files, embedded at build time (workers/retry/console). */
+/* The console's files, embedded at build time (workers/retry/console). They are the same for
+ * everybody: what they show they ask the API for. */
 struct console_file {
     const char *path; /* "/style.css" */
     const char *content_type;
@@ -15,17 +14,5 @@ struct console_file {
 
 /* The file served at that path, or NULL. */
 const struct console_file *console_find(const char *path);
-
-/* The page is a template: {{name}} becomes the value, which is HTML already. */
-struct console_value {
-    const char *name;
-    const char *html;
-};
-
-/* Appends the template with its names replaced; an unknown name is our bug and asserts. */
-void console_render(const struct console_value *values, size_t count, struct buf *out);
-
-/* Appends text so that it is nothing but text in HTML, in attributes too. */
-void console_escape(const char *text, struct buf *out);
 
 #endif

@@ -101,7 +101,7 @@ static struct queue *find(const struct counts *c, const char *name)
 
 static void add(struct counts *c, const char *name)
 {
-    if (!find(c, name))
+    if (*name && !find(c, name))
         c->queues[c->count++] = (struct queue){.counts = c, .entry.queue = name};
 }
 

@@ -1,20 +1,22 @@
-/* The retry role's listener: the status page and a health answer. */
+/* The retry role: its listener with the API of dead letters, the console and a health answer. */
 #include <assert.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/buf.h"
 #include "common/base/clock.h"
-#include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
 #include "workers/http_server.h"
+#include "workers/retry/api.h"
 #include "workers/retry/console.h"
 #include "workers/retry/counts.h"
+#include "workers/retry/dead_letters.h"
 #include "workers/retry/host_check.h"
-#include "workers/retry/page.h"
+#include "workers/retry/overview.h"
+#include "workers/retry/redrive.h"
+#include "workers/retry/reply.h"
 #include "workers/worker.h"
 
 #define READY_MS 3000       /* ready then, whatever the queues do */
@@ -23,49 +25,32 @@
 #define TROUBLE_BYTES 256
 
 struct retry {
-    struct worker *worker;      /* borrowed: the process's */
-    struct http_server *server; /* own */
-    struct counts *counts;      /* own */
-    struct event *ready;        /* own: the latest moment */
-    struct event *drained;      /* own: looks whether all are gone */
+    struct worker *worker;             /* borrowed: the process's */
+    struct http_server *server;        /* own */
+    struct counts *counts;             /* own */
+    struct dead_letters *dead_letters; /* own */
+    struct redriver *redriver;         /* own */
+    struct api *api;                   /* own */
+    struct event *ready;               /* own: the latest moment */
+    struct event *drained;             /* own: looks whether all are gone */
     int64_t started_ms;
+    bool queues_open, letters_open, is_ready;
 };
 
-static const struct http_reply_header secured[] = {
-    {"Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; "
-                                "form-action 'none'; frame-ancestors 'none'"},
-    {"X-Content-Type-Options", "nosniff"},
-    {"X-Frame-Options", "DENY"},
-    {"Referrer-Policy", "no-referrer"},
-    {"Cache-Control", "no-store"},
-};
-
-#define SECURED_COUNT (sizeof(secured) / sizeof(secured[0]))
-
-static void answer(struct retry *r, struct http_ticket ticket, int status, const char *content_type,
-                   const void *body, size_t len)
+static json_t *waiting(const struct retry *r)
 {
-    struct http_reply reply = {.status = status,
-                               .content_type = content_type,
-                               .headers = secured,
-                               .header_count = SECURED_COUNT,
-                               .body = body,
-                               .body_len = len};
-    http_server_reply(r->server, ticket, &reply);
+    json_t *texts = counts_waiting(r->counts);
+    dead_letters_waiting(r->dead_letters, texts);
+    return texts;
 }
 
-static void answer_json(struct retry *r, struct http_ticket ticket, int status, const char *text)
-{
-    answer(r, ticket, status, "application/json", text, strlen(text));
-}
-
-/* What the page calls trouble: a queue that is not open yet. */
+/* What the page calls trouble: something that is not open yet. */
 static void trouble(const struct retry *r, char out[TROUBLE_BYTES])
 {
-    json_t *waiting = counts_waiting(r->counts);
-    const char *first = json_string_value(json_array_get(waiting, 0));
+    json_t *texts = waiting(r);
+    const char *first = json_string_value(json_array_get(texts, 0));
     snprintf(out, TROUBLE_BYTES, "%s", first ? first : "");
-    json_decref(waiting);
+    json_decref(texts);
 }
 
 static const struct counts_entry *count_of(const void *arg, const char *queue)
@@ -73,19 +58,17 @@ static const struct counts_entry *count_of(const void *arg, const char *queue)
     return counts_of(arg, queue);
 }
 
-static void answer_page(struct retry *r, struct http_ticket ticket)
+static json_t *overview(void *arg)
 {
+    const struct retry *r = arg;
     char why[TROUBLE_BYTES];
-    struct buf html = {0};
     trouble(r, why);
-    struct page page = {.conf = worker_conf(r->worker),
-                        .trouble = why,
-                        .uptime_s = (clock_mono_ms() - r->started_ms) / 1000,
-                        .count = count_of,
-                        .arg = r->counts};
-    page_render(&page, &html);
-    answer(r, ticket, 200, "text/html; charset=utf-8", html.data, html.len);
-    buf_free(&html);
+    const struct overview o = {.conf = worker_conf(r->worker),
+                               .trouble = why,
+                               .uptime_s = (clock_mono_ms() - r->started_ms) / 1000,
+                               .count = count_of,
+                               .arg = r->counts};
+    return overview_json(&o);
 }
 
 static void answer_health(struct retry *r, struct http_ticket ticket)
@@ -93,68 +76,69 @@ static void answer_health(struct retry *r, struct http_ticket ticket)
     char why[TROUBLE_BYTES];
     trouble(r, why);
     bool healthy = why[0] == '\0';
-    json_t *body = json_pack("{s:s,s:s*}", "status", healthy ? "ok" : "unavailable", "reason",
-                             healthy ? NULL : why);
-    char *text = json_dumps(body, JSON_COMPACT);
-    answer_json(r, ticket, healthy ? 200 : 503, text ? text : "{\"status\":\"unavailable\"}");
-    free(text);
-    json_decref(body);
+    json_t *body = json_object();
+    json_object_set_new(body, "status", json_string(healthy ? "ok" : "unavailable"));
+    if (!healthy)
+        json_object_set_new(body, "reason", reply_text(why));
+    reply_json(r->server, ticket, healthy ? 200 : 503, body);
 }
 
-static void answer_style(struct retry *r, struct http_ticket ticket)
+static void answer_public(struct retry *r, const struct http_request *request,
+                          struct http_ticket ticket)
 {
-    const struct console_file *file = console_find("/style.css");
-    answer(r, ticket, 200, file->content_type, file->data, file->len);
+    const struct console_file *file = console_find(request->path);
+    bool is_health = strcmp(request->path, "/healthz") == 0;
+    struct reply_error error = {.status = 404, .text = "there is nothing at this path"};
+    bool is_get = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+    if ((file || is_health) && !is_get) {
+        error = (struct reply_error){
+            .status = 405, .text = "this path takes GET", .header = {"Allow", "GET, HEAD"}};
+        reply_error(r->server, ticket, &error);
+    } else if (is_health) {
+        answer_health(r, ticket);
+    } else if (file) {
+        reply_bytes(r->server, ticket, 200, file->content_type, file->data, file->len);
+    } else {
+        reply_error(r->server, ticket, &error);
+    }
 }
-
-static void answer_wrong_method(struct retry *r, struct http_ticket ticket)
-{
-    static const char body[] = "{\"error\":\"this path takes GET\"}";
-    struct http_reply_header headers[SECURED_COUNT + 1];
-    memcpy(headers, secured, sizeof(secured));
-    headers[SECURED_COUNT] = (struct http_reply_header){"Allow", "GET, HEAD"};
-    struct http_reply reply = {.status = 405,
-                               .content_type = "application/json",
-                               .headers = headers,
-                               .header_count = SECURED_COUNT + 1,
-                               .body = body,
-                               .body_len = sizeof(body) - 1};
-    http_server_reply(r->server, ticket, &reply);
-}
-
-static const struct {
-    const char *path;
-    void (*answer)(struct retry *r, struct http_ticket ticket);
-} routes[] = {
-    {"/", answer_page},
-    {"/style.css", answer_style},
-    {"/healthz", answer_health},
-};
 
 static void on_request(void *arg, const struct http_request *request, struct http_ticket ticket)
 {
+    static const struct reply_error misdirected = {
+        .status = 421, .text = "this Host is not one of retry.listen; use the address"};
     struct retry *r = arg;
     const json_t *listen = conf_value(worker_conf(r->worker), "retry.listen");
-    if (!host_check_allowed(http_request_header(request, "Host"), listen)) {
-        answer_json(r, ticket, 421,
-                    "{\"error\":\"this Host is not one of retry.listen; use the address\"}");
-        return;
-    }
-    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-        if (strcmp(routes[i].path, request->path) != 0)
-            continue;
-        if (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0)
-            routes[i].answer(r, ticket);
-        else
-            answer_wrong_method(r, ticket);
-        return;
-    }
-    answer_json(r, ticket, 404, "{\"error\":\"there is nothing at this path\"}");
+    bool is_tcp = request->peer_uid == (uid_t)-1; /* no browser comes by the Unix socket */
+    if (is_tcp && !host_check_allowed(http_request_header(request, "Host"), listen))
+        reply_error(r->server, ticket, &misdirected);
+    else if (strncmp(request->path, "/api/", 5) == 0)
+        api_handle(r->api, request, ticket);
+    else
+        answer_public(r, request, ticket);
 }
 
-static void be_ready(void *arg)
+static void be_ready(struct retry *r)
 {
-    worker_ready(((struct retry *)arg)->worker);
+    if (!r->is_ready)
+        worker_ready(r->worker);
+    r->is_ready = true;
+}
+
+static void on_queues(void *arg)
+{
+    struct retry *r = arg;
+    r->queues_open = true;
+    if (r->letters_open)
+        be_ready(r);
+}
+
+static void on_letters(void *arg)
+{
+    struct retry *r = arg;
+    r->letters_open = true;
+    if (r->queues_open)
+        be_ready(r);
 }
 
 static void on_ready_time(evutil_socket_t fd, short what, void *arg)
@@ -179,7 +163,8 @@ static void on_drain_look(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct retry *r = arg;
-    if (http_server_pending(r->server) == 0 && http_server_connections(r->server) == 0)
+    if (http_server_pending(r->server) == 0 && http_server_connections(r->server) == 0 &&
+        api_pending(r->api) == 0 && redriver_running(r->redriver) == 0)
         worker_drained(r->worker);
 }
 
@@ -202,7 +187,19 @@ static void *retry_start(struct worker *w)
     r->ready = event_new(worker_base(w), -1, 0, on_ready_time, r);
     r->drained = event_new(worker_base(w), -1, EV_PERSIST, on_drain_look, r);
     assert(r->ready && r->drained);
-    r->counts = counts_new(worker_base(w), worker_aws(w), worker_conf(w), be_ready, r);
+    r->counts = counts_new(worker_base(w), worker_aws(w), worker_conf(w), on_queues, r);
+    r->dead_letters =
+        dead_letters_new(worker_base(w), worker_aws(w), worker_conf(w), on_letters, r);
+    if (!r->dead_letters)
+        return NULL;
+    r->redriver = redriver_new(r->dead_letters);
+    const struct api_options api = {.server = r->server,
+                                    .dead_letters = r->dead_letters,
+                                    .redriver = r->redriver,
+                                    .conf = worker_conf(w),
+                                    .overview = overview,
+                                    .arg = r};
+    r->api = api_new(&api);
     struct timeval latest = {.tv_sec = READY_MS / 1000};
     event_add(r->ready, &latest);
     return listen_all(r) == 0 ? r : NULL;
@@ -210,8 +207,9 @@ static void *retry_start(struct worker *w)
 
 static void retry_drain(void *state, int64_t deadline_mono_ms)
 {
-    (void)deadline_mono_ms;
     struct retry *r = state;
+    api_drain(r->api);
+    redriver_drain(r->redriver, deadline_mono_ms);
     http_server_drain(r->server, DRAIN_GRACE_MS);
     struct timeval look = {.tv_usec = DRAIN_LOOK_MS * 1000L};
     event_add(r->drained, &look);
@@ -220,12 +218,18 @@ static void retry_drain(void *state, int64_t deadline_mono_ms)
 static void retry_beat(void *state, json_t *beat)
 {
     const struct retry *r = state;
+    const struct redrive_counters c = redriver_counters(r->redriver);
     json_object_set_new(beat, "in_flight",
                         json_integer((json_int_t)http_server_pending(r->server)));
-    json_object_set_new(
-        beat, "gauges",
-        json_pack("{s:I}", "connections", (json_int_t)http_server_connections(r->server)));
-    json_object_set_new(beat, "waiting", counts_waiting(r->counts));
+    json_object_set_new(beat, "counters",
+                        json_pack("{s:I,s:I,s:I}", "redriven", (json_int_t)c.redriven,
+                                  "redrive_failed", (json_int_t)c.failed, "parked",
+                                  (json_int_t)c.parked));
+    json_object_set_new(beat, "gauges",
+                        json_pack("{s:I,s:I}", "connections",
+                                  (json_int_t)http_server_connections(r->server), "redrives",
+                                  (json_int_t)redriver_running(r->redriver)));
+    json_object_set_new(beat, "waiting", waiting(r));
 }
 
 static bool retry_healthy(void *state, char *reason, size_t reason_size)

@@ -1,0 +1,161 @@
+#include "workers/retry/dead_letters.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/aws/bucket_open.h"
+#include "common/aws/endpoint.h"
+#include "common/aws/table_open.h"
+#include "common/base/xalloc.h"
+#include "common/conf/conf.h"
+#include "common/delivery/deadletter_object.h"
+#include "common/delivery/delivery.h"
+#include "common/delivery/ledger.h"
+#include "workers/retry/dlq_key.h"
+
+#define CLAIM_MS 30000 /* of a ledger record; extended while a redrive runs */
+#define HOUR_MS 3600000
+
+const struct s3_options dead_letters_patience = {
+    .timeout_ms = 4000, .deadline_ms = 9000, .max_attempts = 3};
+
+struct named {
+    const char *name; /* borrowed: of the configuration */
+    struct destination *destination;
+};
+
+struct dead_letters_own {
+    struct endpoint *s3, *table;
+    struct bucket_open *bucket_open; /* NULL once open */
+    struct table_open *table_open;   /* NULL once open */
+    struct named *destinations;
+    size_t count;
+    void (*opened)(void *arg);
+    void *arg;
+};
+
+static void look_whether_open(struct dead_letters *d)
+{
+    struct dead_letters_own *own = d->own;
+    if (!own->bucket_open && !own->table_open)
+        own->opened(own->arg);
+}
+
+static void on_bucket(void *arg)
+{
+    struct dead_letters *d = arg;
+    bucket_open_free(d->own->bucket_open);
+    d->own->bucket_open = NULL;
+    look_whether_open(d);
+}
+
+static void on_table(void *arg)
+{
+    struct dead_letters *d = arg;
+    table_open_free(d->own->table_open);
+    d->own->table_open = NULL;
+    look_whether_open(d);
+}
+
+static bool open_destinations(struct dead_letters *d)
+{
+    json_t *all = (json_t *)(uintptr_t)conf_value(d->conf, "destinations");
+    const char *name;
+    json_t *conf;
+    d->own->destinations = xcalloc(json_object_size(all) + 1, sizeof(*d->own->destinations));
+    json_object_foreach(all, name, conf)
+    {
+        struct destination *destination = destination_new(d->base, name, conf);
+        if (!destination)
+            return false;
+        d->own->destinations[d->own->count++] =
+            (struct named){.name = name, .destination = destination};
+    }
+    return true;
+}
+
+struct dead_letters *dead_letters_new(struct event_base *base, struct aws_client *client,
+                                      const json_t *conf, void (*opened)(void *arg), void *arg)
+{
+    struct dead_letters *d = xcalloc(1, sizeof(*d));
+    struct dead_letters_own *own = d->own = xcalloc(1, sizeof(*own));
+    d->base = base;
+    d->client = client;
+    d->conf = conf;
+    d->bucket = conf_str(conf, "dead_letters.bucket");
+    d->prefix = conf_str(conf, "dead_letters.prefix");
+    d->table = conf_str(conf, "ledger.table");
+    d->max_redrives = (int)conf_int(conf, "dead_letters.max_redrives");
+    own->opened = opened;
+    own->arg = arg;
+    if (!open_destinations(d)) {
+        dead_letters_free(d);
+        return NULL;
+    }
+    own->s3 = endpoint_new(conf, conf_str(conf, "dead_letters.service"), "s3");
+    own->table = endpoint_new(conf, conf_str(conf, "ledger.service"), "dynamodb");
+    d->s3 = endpoint_aws(own->s3);
+    d->table_at = endpoint_aws(own->table);
+    const struct ledger_config config = {.table = d->table,
+                                         .claim_ms = CLAIM_MS,
+                                         .retention_s = conf_int(conf, "ledger.retention_s")};
+    d->ledger = ledger_new(client, d->table_at, &config);
+    own->bucket_open = bucket_open_start(base, client, d->s3, d->bucket, on_bucket, d);
+    own->table_open = table_open_start(base, client, d->table_at, d->table, on_table, d);
+    return d;
+}
+
+void dead_letters_free(struct dead_letters *d)
+{
+    if (!d)
+        return;
+    bucket_open_free(d->own->bucket_open);
+    table_open_free(d->own->table_open);
+    ledger_free(d->ledger);
+    for (size_t i = 0; i < d->own->count; i++)
+        destination_free(d->own->destinations[i].destination);
+    free(d->own->destinations);
+    endpoint_free(d->own->s3);
+    endpoint_free(d->own->table);
+    free(d->own);
+    free(d);
+}
+
+void dead_letters_waiting(const struct dead_letters *d, json_t *texts)
+{
+    const struct dead_letters_own *own = d->own;
+    const char *bucket = own->bucket_open ? bucket_open_waiting(own->bucket_open) : NULL;
+    const char *table = own->table_open ? table_open_waiting(own->table_open) : NULL;
+    if (bucket)
+        json_array_append_new(texts, json_string(bucket));
+    if (table)
+        json_array_append_new(texts, json_string(table));
+}
+
+struct destination *dead_letters_destination(const struct dead_letters *d, const char *name)
+{
+    for (size_t i = 0; i < d->own->count; i++)
+        if (strcmp(d->own->destinations[i].name, name) == 0)
+            return d->own->destinations[i].destination;
+    return NULL;
+}
+
+const json_t *dead_letters_source(const struct dead_letters *d, const char *name)
+{
+    return json_object_get(conf_value(d->conf, "sources"), name);
+}
+
+bool dead_letters_match(const struct params *filter, const struct deadletter_object *o)
+{
+    return (!filter->source || strcmp(filter->source, o->source) == 0) &&
+           (!filter->error_class || strcmp(filter->error_class, o->error_class) == 0) &&
+           o->failed_at_ms >= filter->from_ms && o->failed_at_ms <= filter->to_ms;
+}
+
+void dead_letters_beyond(const struct dead_letters *d, const struct params *filter, char *key_out)
+{
+    static const int64_t far_ms = INT64_C(253370764800000); /* the year 9999 */
+    key_out[0] = '\0';
+    if (filter->to_ms < far_ms)
+        dlq_key_before_hour(d->prefix, filter->to_ms + HOUR_MS, key_out);
+}

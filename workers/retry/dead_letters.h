@@ -1,0 +1,53 @@
+#ifndef WORKERS_RETRY_DEAD_LETTERS_H
+#define WORKERS_RETRY_DEAD_LETTERS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/aws/s3.h"
+#include "workers/retry/params.h"
+
+/* What everything about dead letters works with: where they and the ledger are, and where their
+ * events go. Opens bucket and table at the start. */
+struct deadletter_object;
+struct destination;
+struct event_base;
+struct ledger;
+
+struct dead_letters {              /* to be read by all; made and freed here */
+    struct event_base *base;       /* borrowed */
+    struct aws_client *client;     /* borrowed */
+    const json_t *conf;            /* borrowed: the slice */
+    const struct aws_endpoint *s3; /* of ours below */
+    const struct aws_endpoint *table_at;
+    const char *bucket, *prefix, *table; /* of conf */
+    int max_redrives;
+    struct ledger *ledger; /* own */
+    struct dead_letters_own *own;
+};
+
+/* NULL after a logged error (a destination that cannot be used). opened is called once, when bucket
+ * and table are there; never from inside. */
+struct dead_letters *dead_letters_new(struct event_base *base, struct aws_client *client,
+                                      const json_t *conf, void (*opened)(void *arg), void *arg);
+void dead_letters_free(struct dead_letters *d);
+
+/* Adds what is waited for to the beat's array. */
+void dead_letters_waiting(const struct dead_letters *d, json_t *texts);
+
+/* NULL for a name that is not configured. */
+struct destination *dead_letters_destination(const struct dead_letters *d, const char *name);
+/* The source's configuration, or NULL. */
+const json_t *dead_letters_source(const struct dead_letters *d, const char *name);
+
+/* Whether the caller's filters let this one through. */
+bool dead_letters_match(const struct params *filter, const struct deadletter_object *o);
+/* The key before which a walk with these filters may end ("" where there is none): the hour of a
+ * key is the first failure's, which no later failure precedes. */
+void dead_letters_beyond(const struct dead_letters *d, const struct params *filter, char *key_out);
+
+/* For calls that a person waits for. */
+extern const struct s3_options dead_letters_patience;
+
+#endif

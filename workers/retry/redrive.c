@@ -1,0 +1,638 @@
+#include "workers/retry/redrive.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/fault.h"
+#include "common/base/log.h"
+#include "common/base/xalloc.h"
+#include "common/conf/conf.h"
+#include "common/delivery/delivery.h"
+#include "common/delivery/ledger.h"
+#include "common/webhook/rules.h"
+#include "workers/retry/dlq_key.h"
+#include "workers/retry/letter.h"
+
+#define OWNER_BYTES 128
+#define TEXT_BYTES 512
+#define CLASS_BYTES 64
+#define BEAT_MS 1000           /* how often a delivery's claims are looked at */
+#define QUEUE_MS 45000         /* that a delivery may wait for a free place */
+#define OBJECT_MARGIN_MS 15000 /* the object's claim ends this long after the delivery must */
+#define OTHER_CLOCK_MS 5000    /* a claim of another host is taken over this late */
+#define UNTIMED_DELIVERY_S 30  /* for destinations without a timeout of their own */
+#define OUTCOME_TRIES 3
+#define DRAIN_MARGIN_MS 2000
+
+struct redriver {
+    const struct dead_letters *d; /* borrowed */
+    TAILQ_HEAD(, redrive) all;    /* own */
+    size_t running;
+    struct redrive_counters counters;
+    bool draining;
+    int64_t drain_until_mono_ms;
+};
+
+struct redrive {
+    TAILQ_ENTRY(redrive) link;
+    struct redriver *all;         /* borrowed: owns us */
+    const struct dead_letters *d; /* borrowed */
+    struct letter *letter;        /* own */
+    const struct params *params;  /* borrowed; NULL when detached */
+    bool named, force;
+    char *who; /* own */
+    char owner[OWNER_BYTES];
+    bool claimed;               /* the object, or it may be */
+    char *ledger_id;            /* own: of the record, once it is asked for */
+    bool id_is_stored;          /* the object names it */
+    struct ledger_claim *claim; /* own; NULL without a ledger */
+    struct webhook *hook;       /* own */
+    struct delivery *delivery;  /* own; NULL while none is under way */
+    struct event *beat;         /* own */
+    int64_t deliver_until_mono_ms, extend_at_mono_ms;
+    int64_t delivery_at_ms; /* wall clock */
+    bool writing;           /* an extension of the ledger's claim is under way */
+    enum { GOING, DELIVERED_ONCE, GIVEN_UP } then; /* what waits for that write */
+    int outcome_tries;
+    struct deadletter_attempt attempt; /* that failed; its error is `error` */
+    enum redrive_end end;
+    char note[TEXT_BYTES], error[TEXT_BYTES], class[CLASS_BYTES];
+    redrive_cb *done; /* NULL when detached */
+    void *arg;
+};
+
+struct redriver *redriver_new(const struct dead_letters *d)
+{
+    struct redriver *all = xcalloc(1, sizeof(*all));
+    all->d = d;
+    TAILQ_INIT(&all->all);
+    return all;
+}
+
+size_t redriver_running(const struct redriver *r)
+{
+    return r->running;
+}
+
+struct redrive_counters redriver_counters(const struct redriver *r)
+{
+    return r->counters;
+}
+
+const char *redrive_key(const struct redrive *r)
+{
+    return r->letter->key;
+}
+
+static void redrive_free(struct redrive *r)
+{
+    TAILQ_REMOVE(&r->all->all, r, link);
+    r->all->running--;
+    delivery_cancel(r->delivery);
+    ledger_claim_free(r->claim);
+    webhook_free(r->hook);
+    letter_free(r->letter);
+    event_free(r->beat);
+    free(r->ledger_id);
+    free(r->who);
+    free(r);
+}
+
+void redriver_free(struct redriver *all)
+{
+    if (!all)
+        return;
+    while (!TAILQ_EMPTY(&all->all))
+        redrive_free(TAILQ_FIRST(&all->all));
+    free(all);
+}
+
+/* ---- the end ---- */
+
+static void count_and_log(struct redrive *r, const struct redrive_result *result)
+{
+    if (result->end == REDRIVE_SKIPPED)
+        return;
+    bool good = result->end == REDRIVE_PROCESSED;
+    if (good)
+        r->all->counters.redriven++;
+    else
+        r->all->counters.failed++;
+    log_info("audit: redrive by %s trace=%s key=%s result=%s%s%s", r->who, result->trace_id,
+             result->key, good ? "processed" : "failed", *r->note || *r->error ? ": " : "",
+             good ? r->note : r->error);
+}
+
+static void finish(struct redrive *r)
+{
+    const struct deadletter_object *o = r->letter->object;
+    struct dlq_key key = {0};
+    dlq_key_parse(r->d->prefix, r->letter->key, &key);
+    const struct redrive_result result = {
+        .end = r->end,
+        .key = r->letter->key,
+        .trace_id = o ? o->trace_id : key.trace_id,
+        .event_id = o ? o->event_id : "",
+        .note = r->note,
+        .error = r->error,
+        .class = r->class,
+        .retry_count = o ? o->retry_count : 0,
+    };
+    if (r->claimed)
+        count_and_log(r, &result);
+    if (r->done)
+        r->done(r->arg, &result);
+    redrive_free(r);
+}
+
+static void set_failed(struct redrive *r, const char *class, const char *error)
+{
+    r->end = REDRIVE_FAILED;
+    snprintf(r->class, sizeof(r->class), "%s", class);
+    snprintf(r->error, sizeof(r->error), "%s", error);
+}
+
+static void fail(struct redrive *r, const char *class, const char *error)
+{
+    set_failed(r, class, error);
+    finish(r);
+}
+
+/* Where a sweep passes over it and whoever named it is told why. */
+static void skip(struct redrive *r, const char *class, const char *error)
+{
+    set_failed(r, class, error);
+    if (!r->named)
+        r->end = REDRIVE_SKIPPED;
+    finish(r);
+}
+
+static void on_ledger_released(void *arg, enum ledger_written written, const char *error)
+{
+    struct redrive *r = arg;
+    if (written != LEDGER_WRITTEN)
+        log_warn("trace=%s: the ledger's claim could not be given back (%s); it ends by itself",
+                 r->letter->object->trace_id, error);
+    finish(r);
+}
+
+/* Last step of all that is not delivered: the record stays what it is. */
+static void release_ledger(struct redrive *r)
+{
+    if (!r->claim) {
+        finish(r);
+        return;
+    }
+    struct ledger_record *same = ledger_record_copy(ledger_claim_record(r->claim));
+    if (same->state == LEDGER_DEAD && !*same->dlq_key)
+        ledger_record_set(&same->dlq_key, r->letter->key);
+    ledger_write(r->claim, same, true, on_ledger_released, r);
+    ledger_record_free(same);
+}
+
+static void on_object_released(void *arg, enum letter_answer answer, const char *text)
+{
+    struct redrive *r = arg;
+    if (answer != LETTER_OK)
+        log_warn("trace=%s: the dead letter's claim could not be given back (%s); it ends by "
+                 "itself",
+                 r->letter->object->trace_id, text);
+    release_ledger(r);
+}
+
+/* Gives both claims back with nothing changed; the end is set already. */
+static void release(struct redrive *r)
+{
+    deadletter_object_release(r->letter->object);
+    letter_store(r->letter, on_object_released, r);
+}
+
+static void release_failed(struct redrive *r, const char *class, const char *error)
+{
+    set_failed(r, class, error);
+    release(r);
+}
+
+/* ---- after a failed delivery ---- */
+
+static void on_failure_stored(void *arg, enum letter_answer answer, const char *text)
+{
+    struct redrive *r = arg;
+    if (answer != LETTER_OK)
+        log_error("trace=%s: a failed redrive could not be recorded in %s: %s",
+                  r->letter->object->trace_id, r->letter->key, text);
+    else if (r->letter->object->parked)
+        r->all->counters.parked++;
+    release_ledger(r);
+}
+
+static void store_failure(struct redrive *r)
+{
+    fault_point("retry.before_update");
+    r->attempt.error = r->error;
+    deadletter_object_failed(r->letter->object, &r->attempt, r->class, r->d->max_redrives);
+    letter_store(r->letter, on_failure_stored, r);
+}
+
+static void fail_attempt(struct redrive *r, const struct delivery_outcome *outcome)
+{
+    set_failed(r, outcome->class, outcome->error);
+    r->attempt = (struct deadletter_attempt){
+        .at_ms = r->delivery_at_ms, .status = outcome->status, .took_ms = outcome->took_ms};
+    store_failure(r);
+}
+
+/* ---- after a delivery ---- */
+
+static void on_deleted(void *arg, enum letter_answer answer, const char *text)
+{
+    struct redrive *r = arg;
+    size_t len = strlen(r->note);
+    if (answer != LETTER_OK && answer != LETTER_GONE) {
+        snprintf(r->note + len, sizeof(r->note) - len,
+                 "%sthe dead letter could not be deleted (%s); the next redrive does that",
+                 len ? "; " : "", text);
+        log_warn("trace=%s: delivered, but %s", r->letter->object->trace_id, r->note);
+    }
+    r->end = REDRIVE_PROCESSED;
+    finish(r);
+}
+
+static void delete_letter(struct redrive *r)
+{
+    letter_delete(r->letter, on_deleted, r);
+}
+
+static void write_outcome(struct redrive *r);
+
+static void on_outcome(void *arg, enum ledger_written written, const char *error)
+{
+    struct redrive *r = arg;
+    if (written == LEDGER_FAILED && ++r->outcome_tries < OUTCOME_TRIES) {
+        write_outcome(r);
+        return;
+    }
+    if (written != LEDGER_WRITTEN) {
+        /* Without the dead letter no redrive repeats it. What the ledger does not know is only
+         * missed where the same event is sent once more. */
+        snprintf(r->note, sizeof(r->note), "delivered, but the ledger could not be told: %s",
+                 error);
+        log_error("trace=%s: %s", r->letter->object->trace_id, r->note);
+    }
+    fault_point("retry.after_outcome");
+    delete_letter(r);
+}
+
+static void write_outcome(struct redrive *r)
+{
+    if (!r->claim) {
+        fault_point("retry.after_outcome");
+        delete_letter(r);
+        return;
+    }
+    struct ledger_record *next = ledger_record_copy(ledger_claim_record(r->claim));
+    next->state = LEDGER_DELIVERED;
+    next->at_ms = clock_wall_ms();
+    ledger_write(r->claim, next, true, on_outcome, r);
+    ledger_record_free(next);
+}
+
+static void on_verdict(void *arg, const struct delivery_outcome *outcome)
+{
+    struct redrive *r = arg;
+    r->delivery = NULL;
+    event_del(r->beat);
+    if (outcome->verdict == DELIVERED) {
+        fault_point("retry.delivered");
+        r->then = DELIVERED_ONCE;
+    } else {
+        set_failed(r, outcome->verdict == DEAD ? "rejected" : "exhausted", outcome->error);
+        r->attempt = (struct deadletter_attempt){
+            .at_ms = r->delivery_at_ms, .status = outcome->status, .took_ms = outcome->took_ms};
+        r->then = GIVEN_UP;
+    }
+    if (r->writing)
+        return; /* goes on behind that write */
+    if (r->then == DELIVERED_ONCE)
+        write_outcome(r);
+    else
+        store_failure(r);
+}
+
+/* ---- while it is delivered ---- */
+
+/* Ends a delivery that must not go on. One that has not begun leaves no trace. */
+static void stop_delivery(struct redrive *r, const char *why)
+{
+    bool begun = !delivery_waiting(r->delivery);
+    delivery_cancel(r->delivery);
+    r->delivery = NULL;
+    event_del(r->beat);
+    set_failed(r, begun ? "exhausted" : "busy", begun ? why : "the destination is busy: try again");
+    r->attempt = (struct deadletter_attempt){.at_ms = r->delivery_at_ms,
+                                             .took_ms = clock_wall_ms() - r->delivery_at_ms};
+    if (begun)
+        store_failure(r);
+    else
+        release(r);
+}
+
+static void lose_claim(struct redrive *r)
+{
+    delivery_cancel(r->delivery);
+    r->delivery = NULL;
+    event_del(r->beat);
+    ledger_claim_free(r->claim);
+    r->claim = NULL;
+    release_failed(r, "in_progress", "the ledger's claim was lost: somebody else works on it");
+}
+
+static void on_extended(void *arg, enum ledger_written written, const char *error)
+{
+    struct redrive *r = arg;
+    r->writing = false;
+    if (written == LEDGER_FAILED)
+        log_warn("trace=%s: the ledger's claim could not be extended: %s",
+                 r->letter->object->trace_id, error);
+    if (r->then == DELIVERED_ONCE)
+        write_outcome(r);
+    else if (r->then == GIVEN_UP)
+        store_failure(r);
+    else if (written == LEDGER_LOST)
+        lose_claim(r);
+}
+
+static void extend(struct redrive *r, int64_t now_ms)
+{
+    int64_t left_ms = ledger_claim_until_mono_ms(r->claim) - now_ms;
+    if (left_ms <= 0) {
+        if (!r->writing)
+            lose_claim(r);
+    } else if (!r->writing && now_ms >= r->extend_at_mono_ms) {
+        r->writing = true;
+        r->extend_at_mono_ms = now_ms + left_ms / 4;
+        ledger_extend(r->claim, on_extended, r);
+    }
+}
+
+static void on_beat(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct redrive *r = arg;
+    struct redriver *all = r->all;
+    int64_t now_ms = clock_mono_ms();
+    if (r->writing)
+        return;
+    if (all->draining && (delivery_waiting(r->delivery) || now_ms >= all->drain_until_mono_ms)) {
+        delivery_cancel(r->delivery);
+        r->delivery = NULL;
+        event_del(r->beat);
+        release_failed(r, "stopped", "the service is stopping: try again");
+    } else if (now_ms >= r->deliver_until_mono_ms) {
+        stop_delivery(r, "it took longer than the claim on the dead letter lasts");
+    } else if (r->claim) {
+        extend(r, now_ms);
+    }
+}
+
+static const json_t *destination_conf(const struct redrive *r, const char *name)
+{
+    return json_object_get(conf_value(r->d->conf, "destinations"), name);
+}
+
+/* How long a delivery to it may take, waiting included. */
+static int64_t delivery_ms(const struct redrive *r, const char *destination)
+{
+    const json_t *timeout = json_object_get(destination_conf(r, destination), "timeout_s");
+    json_int_t s = json_is_integer(timeout) ? json_integer_value(timeout) : UNTIMED_DELIVERY_S;
+    return s * 1000 + QUEUE_MS;
+}
+
+static const json_t *source_of(const struct redrive *r)
+{
+    return dead_letters_source(r->d, r->letter->object->source);
+}
+
+static const char *destination_of(const struct redrive *r)
+{
+    return conf_str(source_of(r), "destination");
+}
+
+static void deliver(struct redrive *r)
+{
+    struct rules_failure failure;
+    r->delivery_at_ms = clock_wall_ms();
+    if (!rules_check(source_of(r), r->hook->body, r->hook->body_len, &failure)) {
+        const struct delivery_outcome broken = {
+            .verdict = DEAD, .class = failure.class, .error = failure.reason};
+        fail_attempt(r, &broken);
+        return;
+    }
+    fault_point("retry.before_deliver");
+    const char *name = destination_of(r);
+    int64_t now_ms = clock_mono_ms();
+    r->deliver_until_mono_ms = now_ms + delivery_ms(r, name);
+    if (r->claim)
+        r->extend_at_mono_ms = (now_ms + ledger_claim_until_mono_ms(r->claim)) / 2;
+    r->delivery = delivery_start(dead_letters_destination(r->d, name), r->hook,
+                                 r->letter->object->retry_count + 2, on_verdict, r);
+    struct timeval beat = {.tv_sec = BEAT_MS / 1000};
+    event_add(r->beat, &beat);
+}
+
+/* ---- the claims ---- */
+
+static void claim_record(struct redrive *r);
+
+/* The record is of another payload with the same event id: this one's record has the payload's hash
+ * in its id. */
+static void use_other_record(struct redrive *r)
+{
+    char *id = xasprintf("%s#%s", r->ledger_id, r->letter->object->sha256);
+    free(r->ledger_id);
+    r->ledger_id = id;
+    r->id_is_stored = true;
+    claim_record(r);
+}
+
+static void on_other_released(void *arg, enum ledger_written written, const char *error)
+{
+    struct redrive *r = arg;
+    (void)written;
+    (void)error;
+    ledger_claim_free(r->claim);
+    r->claim = NULL;
+    use_other_record(r);
+}
+
+static void on_record(void *arg, const struct ledger_result *result)
+{
+    struct redrive *r = arg;
+    const struct deadletter_object *o = r->letter->object;
+    r->claim = result->claim;
+    if (result->answer == LEDGER_UNREACHABLE) {
+        if (strcmp(conf_str(r->d->conf, "ledger.outage"), "deliver") == 0)
+            deliver(r);
+        else
+            release_failed(r, "ledger", result->error);
+    } else if (result->answer != LEDGER_CLAIMED) {
+        release_failed(r, "in_progress", "in progress");
+    } else if (!r->id_is_stored && *result->record->payload &&
+               strcmp(result->record->payload, o->sha256) != 0) {
+        if (r->claim)
+            ledger_write(r->claim, result->record, true, on_other_released, r);
+        else
+            use_other_record(r);
+    } else if (!r->claim) {
+        snprintf(r->note, sizeof(r->note), "already delivered");
+        delete_letter(r);
+    } else if (r->all->draining) {
+        release_failed(r, "stopped", "the service is stopping: try again");
+    } else {
+        deliver(r);
+    }
+}
+
+static void claim_record(struct redrive *r)
+{
+    const struct deadletter_object *o = r->letter->object;
+    ledger_claim_redrive(r->d->ledger, r->ledger_id, o->sha256, o->trace_id, r->force, on_record,
+                         r);
+}
+
+static void on_claimed(void *arg, enum letter_answer answer, const char *text)
+{
+    struct redrive *r = arg;
+    const struct deadletter_object *o = r->letter->object;
+    if (answer == LETTER_TROUBLE) {
+        fail(r, "storage", text);
+        return;
+    }
+    if (answer != LETTER_OK) {
+        fail(r, "in_progress", "in progress");
+        return;
+    }
+    fault_point("retry.claimed");
+    if (!conf_bool(source_of(r), "ledger")) {
+        deliver(r);
+        return;
+    }
+    const struct ledger_key key = {
+        .destination = destination_of(r), .source = o->source, .event_id = o->event_id};
+    r->id_is_stored = *o->ledger_id && strcmp(o->destination, key.destination) == 0;
+    r->ledger_id = r->id_is_stored ? xstrdup(o->ledger_id) : ledger_id(&key);
+    claim_record(r);
+}
+
+static void claim_object(struct redrive *r)
+{
+    r->claimed = true;
+    deadletter_object_claim(r->letter->object, r->owner,
+                            clock_wall_ms() + delivery_ms(r, destination_of(r)) + OBJECT_MARGIN_MS);
+    letter_store(r->letter, on_claimed, r);
+}
+
+/* ---- reading it ---- */
+
+/* What speaks against a redrive of it; false after ending it. */
+static bool may_redrive(struct redrive *r)
+{
+    char why[TEXT_BYTES];
+    const struct deadletter_object *o = r->letter->object;
+    if (!dead_letters_match(r->params, o)) {
+        skip(r, "filtered", "the filters of the request exclude it");
+    } else if (o->parked && !r->force) {
+        snprintf(why, sizeof(why), "parked after %d redrives: only force tries it again",
+                 o->redrives);
+        skip(r, "parked", why);
+    } else if (deadletter_object_is_claimed(o, clock_wall_ms() - OTHER_CLOCK_MS)) {
+        fail(r, "in_progress", "in progress");
+    } else if (!source_of(r)) {
+        snprintf(why, sizeof(why), "source \"%s\" is not in the configuration any more", o->source);
+        fail(r, "configuration", why);
+    } else if (!(r->hook = deadletter_object_webhook(o, why, sizeof(why)))) {
+        fail(r, "unreadable", why);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static void on_read(void *arg, enum letter_answer answer, const char *text)
+{
+    struct redrive *r = arg;
+    if (answer == LETTER_GONE) {
+        skip(r, "missing", "there is no such dead letter");
+    } else if (answer != LETTER_OK) {
+        fail(r, answer == LETTER_UNREADABLE ? "unreadable" : "storage", text);
+    } else if (may_redrive(r)) {
+        if (r->params->dry_run) {
+            snprintf(r->note, sizeof(r->note), "would be redriven");
+            r->end = REDRIVE_PROCESSED;
+            finish(r);
+        } else {
+            claim_object(r);
+        }
+    }
+}
+
+/* Who we are, in the object: nobody else has the same, another redrive of this process neither. */
+static void name_owner(char out[OWNER_BYTES])
+{
+    char host[65] = "";
+    uint64_t random = 0;
+    int rc = RAND_bytes((unsigned char *)&random, sizeof(random));
+    assert(rc == 1);
+    gethostname(host, sizeof(host) - 1);
+    snprintf(out, OWNER_BYTES, "%s:%ld:%016llx", host, (long)getpid(), (unsigned long long)random);
+}
+
+struct redrive *redrive_start(struct redriver *all, const struct redrive_request *request,
+                              redrive_cb *done, void *arg)
+{
+    struct redrive *r = xcalloc(1, sizeof(*r));
+    r->all = all;
+    r->d = all->d;
+    r->letter = letter_new(all->d, request->key);
+    r->params = request->params;
+    r->force = request->params->force;
+    r->named = request->named;
+    r->who = xstrdup(request->who);
+    r->beat = event_new(all->d->base, -1, EV_PERSIST, on_beat, r);
+    assert(r->beat);
+    r->done = done;
+    r->arg = arg;
+    name_owner(r->owner);
+    TAILQ_INSERT_TAIL(&all->all, r, link);
+    all->running++;
+    letter_read(r->letter, on_read, r);
+    return r;
+}
+
+void redrive_detach(struct redrive *r)
+{
+    r->done = NULL;
+    r->params = NULL;
+    if (!r->claimed)
+        redrive_free(r);
+}
+
+void redriver_drain(struct redriver *all, int64_t deadline_mono_ms)
+{
+    struct redrive *r;
+    all->draining = true;
+    all->drain_until_mono_ms = deadline_mono_ms - DRAIN_MARGIN_MS;
+    TAILQ_FOREACH(r, &all->all, link)
+    {
+        if (r->delivery && event_pending(r->beat, EV_TIMEOUT, NULL))
+            event_active(r->beat, EV_TIMEOUT, 0);
+    }
+}
