@@ -48,7 +48,7 @@ static const struct command {
      "deliver them again; exit 1: some failed. --force: parked and already delivered ones, too"},
     {"dlq drop", "KEY...", 1, ANY, 0, command_dlq_drop, "delete them for good"},
     {"trace", "ID | --source S --event-id ID", 0, 1, TAKES_SOURCE | TAKES_EVENT_ID, command_trace,
-     "what is known of an event, by its trace id, or by its source and its own id"},
+     "what is known of an event, by its source and its own id; by its trace id of a dead letter"},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
