@@ -149,7 +149,7 @@ export class Service {
             },
             sources: {
                 genesys: { preset: 'genesys-outbound', ...source },
-                cxone: { preset: 'cxone-data-actions', ...source },
+                cxone: { preset: 'cxone-data-actions', dead_letter: { queue: 'cxone-dlq' }, ...source },
             },
         };
     }

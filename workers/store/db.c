@@ -286,6 +286,20 @@ int64_t db_bytes(struct db *db)
     return pages_used(db) * pragma_int(db, size);
 }
 
+/* Pages that deletes have left go back to the disk, some at a time: a store that has drained must
+ * not keep its own disk full. The log's blocks are kept (see db_drop_ballast). */
+static void shrink(struct db *db)
+{
+    static const char unused[] = "PRAGMA freelist_count";
+    if (pragma_int(db, unused) == 0)
+        return;
+    int rc = sqlite3_exec(db->handle, "PRAGMA incremental_vacuum(2048)", NULL, NULL, NULL);
+    if (state_of(rc) == DB_BROKEN)
+        remember(db, rc, "incremental_vacuum");
+    else
+        checkpoint(db, SQLITE_CHECKPOINT_RESTART);
+}
+
 bool db_has_space(struct db *db, const char **why_out)
 {
     /* A twentieth of the quota stays free, so that turns do not end in SQLITE_FULL one by one. */
@@ -295,8 +309,10 @@ bool db_has_space(struct db *db, const char **why_out)
                 "store.max_mib is used up: raise it, or find out why the queues do not drain";
         return false;
     }
-    if (!db_files_has_space(db->files, why_out))
+    if (!db_files_has_space(db->files, why_out)) {
+        shrink(db);
         return false;
+    }
     return !db->quota_raised || set_quota(db, false) == SQLITE_OK;
 }
 
@@ -315,6 +331,7 @@ static int set_up(struct db *db, int max_mib)
     /* EXCLUSIVE before WAL: the index of the log is then in our memory, and no second process can
      * get in between. */
     static const char *const settings[] = {
+        "PRAGMA auto_vacuum=INCREMENTAL", /* only a new file takes it, before it has a page */
         "PRAGMA locking_mode=EXCLUSIVE",
         "PRAGMA journal_mode=WAL",
         "PRAGMA synchronous=FULL",

@@ -69,7 +69,8 @@ bool db_forgive(struct db *db);
 /* Gives the ballast's space back, so that deletes can be written on a full disk. */
 void db_drop_ballast(struct db *db);
 /* Looks at the space (statvfs, the quota): true where sends may be taken. Makes the ballast again
- * when there is room for it. why_out (may be NULL) gets a sentence where not. */
+ * when there is room for it, and where there is not gives pages that are free in the database back
+ * to the disk. why_out (may be NULL) gets a sentence where not. */
 bool db_has_space(struct db *db, const char **why_out);
 
 /* Writes the log back into the database and truncates it; for idle moments. */

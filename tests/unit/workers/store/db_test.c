@@ -9,10 +9,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -249,6 +251,53 @@ static void the_quota_says_full_and_deletes_work(void **state)
     db_close(db);
 }
 
+static off_t database_bytes(void)
+{
+    char path[128];
+    struct stat st;
+    path_in(path, "sluice.db");
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_size;
+}
+
+/* A ballast that no disk has room for makes the disk full; the limit makes sure that nobody tries.
+ */
+static void a_drained_database_gives_its_space_back(void **state)
+{
+    (void)state;
+    static const char delete_all[] = "DELETE FROM messages";
+    bool wrote;
+    char body[4001];
+    memset(body, 'x', 4000);
+    body[4000] = '\0';
+    struct rlimit before;
+    getrlimit(RLIMIT_FSIZE, &before);
+    struct rlimit low = {.rlim_cur = (rlim_t)64 << 20, .rlim_max = before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &low);
+    struct db *db = open_with(INT_MAX, 0);
+    assert_non_null(db);
+    add_queue(db, "q");
+    assert_int_equal(db_begin(db), 0);
+    for (int64_t i = 0; i < 1000; i++)
+        assert_int_equal(db_run(db, insert_message, "is", i, body), 0);
+    assert_int_equal(db_commit(db, &wrote), 0);
+    db_checkpoint(db);
+    assert_in_range(database_bytes(), 4000000, 8000000);
+    assert_int_equal(db_begin(db), 0);
+    assert_int_equal(db_run(db, delete_all, ""), 0);
+    assert_int_equal(db_commit(db, &wrote), 0);
+    for (int i = 0; i < 5; i++)
+        assert_false(db_has_space(db, NULL));
+    assert_int_equal(db_state(db), DB_FINE);
+    assert_in_range(database_bytes(), 4096, 200000);
+    assert_int_equal(db_begin(db), 0);
+    assert_int_equal(db_run(db, insert_message, "is", (int64_t)1, body), 0);
+    assert_int_equal(db_commit(db, &wrote), 0);
+    db_close(db);
+    setrlimit(RLIMIT_FSIZE, &before);
+}
+
 /* Commits for ever, telling each commit through the pipe. */
 static void write_until_killed(int fd)
 {
@@ -316,6 +365,7 @@ int main(void)
         TEST(damage_is_moved_aside),
         TEST(newer_versions_are_refused),
         TEST(the_quota_says_full_and_deletes_work),
+        TEST(a_drained_database_gives_its_space_back),
         TEST(kill_loses_nothing),
     };
     return cmocka_run_group_tests_name("db", tests, NULL, NULL);

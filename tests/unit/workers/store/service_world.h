@@ -32,7 +32,7 @@ static int world_remove(const char *path, const struct stat *st, int flag, struc
     return remove(path);
 }
 
-static void world_open(struct world *w, const struct service *service)
+static inline void world_open(struct world *w, const struct service *service)
 {
     log_setup(LOG_LEVEL_ERROR, false);
     strcpy(w->dir, "/tmp/sluice-store-XXXXXX");
@@ -44,7 +44,7 @@ static void world_open(struct world *w, const struct service *service)
     w->now_ms = 1800000000000;
 }
 
-static void world_close(struct world *w)
+static inline void world_close(struct world *w)
 {
     service_answer_clear(&w->answer);
     db_close(w->db);
@@ -52,7 +52,7 @@ static void world_close(struct world *w)
 }
 
 /* One turn with one call (taken over). */
-static void world_run(struct world *w, struct service_call *call)
+static inline void world_run(struct world *w, struct service_call *call)
 {
     const struct service *s = w->service;
     struct service_context context = {.db = w->db, .now_ms = w->now_ms, .full = w->full};
@@ -68,7 +68,7 @@ static void world_run(struct world *w, struct service_call *call)
     service_call_clear(call);
 }
 
-static enum service_verdict world_sweep(struct world *w)
+static inline enum service_verdict world_sweep(struct world *w)
 {
     const struct service *s = w->service;
     struct service_context context = {.db = w->db, .now_ms = w->now_ms};
@@ -81,7 +81,7 @@ static enum service_verdict world_sweep(struct world *w)
 }
 
 /* Of the last answer; "" where there is none. */
-static const char *world_header(const struct world *w, const char *name)
+static inline const char *world_header(const struct world *w, const char *name)
 {
     for (size_t i = 0; i < w->answer.header_count; i++)
         if (strcasecmp(w->answer.headers[i].name, name) == 0)

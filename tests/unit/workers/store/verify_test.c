@@ -23,21 +23,26 @@ struct request {
     const char *body;
 };
 
-static struct material *keys(const char *akid, const char *secret)
+static struct material *service_keys(const char *service, const char *akid, const char *secret)
 {
     struct material *m = material_new();
     unsigned char key[SIGV4_KEY_BYTES];
     char hex[65];
-    sigv4_derive_key(secret, "20261121", "local", "sqs", key);
+    sigv4_derive_key(secret, "20261121", "local", service, key);
     for (int i = 0; i < SIGV4_KEY_BYTES; i++)
         snprintf(hex + 2 * i, 3, "%02x", key[i]);
     json_t *msg =
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i}", "t", "material", "kind",
-                  "sigv4", "identity", "embedded", "region", "local", "service", "sqs", "date",
+                  "sigv4", "identity", "embedded", "region", "local", "service", service, "date",
                   "20261121", "access_key_id", akid, "key", hex, "token", "", "version", 1);
     assert_int_equal(material_put(m, msg), 0);
     json_decref(msg);
     return m;
+}
+
+static struct material *keys(const char *akid, const char *secret)
+{
+    return service_keys("sqs", akid, secret);
 }
 
 static void sign(struct request *r, const char *amz_date, const char *region)
@@ -189,6 +194,75 @@ static void mangled_headers_are_incomplete(void **state)
     material_free(m);
 }
 
+/* A PUT to S3; the header fields after the first signed_count are not signed. */
+static void check_s3(const char *body, const char *content_sha256, size_t signed_count,
+                     const char *region, int status, const char *code)
+{
+    struct material *m = service_keys("s3", "AKID", "secret");
+    struct sigv4_header headers[5] = {{"Host", "store.local"},
+                                      {"X-Amz-Date", "20261121T093000Z"},
+                                      {"x-amz-content-sha256", content_sha256},
+                                      {"x-amz-meta-id", "1"}};
+    struct sigv4_key key = {.access_key_id = "AKID", .date = "20261121", .service = "s3"};
+    snprintf(key.region, sizeof(key.region), "%s", region);
+    sigv4_derive_key("secret", key.date, region, "s3", key.key);
+    struct sigv4_request s = {"PUT",   "/bkt/a%20b//c", "x-id=PutObject",
+                              headers, signed_count,    content_sha256};
+    char *authorization = sigv4_authorization(&s, &key, "20261121T093000Z");
+    headers[4] = (struct sigv4_header){"Authorization", authorization};
+    struct verify_input in = {"PUT", "/bkt/a%20b//c", "x-id=PutObject", headers, 5,
+                              body,  strlen(body)};
+    struct verify_result out;
+    bool good = verify_request(m, "local", "s3", &in, NOW, &out);
+    assert_int_equal(out.status, status);
+    assert_int_equal(good, status == 200);
+    assert_string_equal(out.code, code);
+    free(authorization);
+    material_free(m);
+}
+
+static void s3_asks_for_more(void **state)
+{
+    (void)state;
+    static const char streaming[] = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+    char hash[SIGV4_HEX_BYTES];
+    sigv4_sha256_hex(BODY, strlen(BODY), hash);
+    check_s3(BODY, hash, 4, "local", 200, "");
+    check_s3(BODY, "UNSIGNED-PAYLOAD", 4, "local", 200, "");
+    check_s3("{}", "UNSIGNED-PAYLOAD", 4, "local", 200, "");
+    check_s3("{}", hash, 4, "local", 400, "XAmzContentSHA256Mismatch");
+    check_s3(BODY, "SIGNED-PAYLOAD", 4, "local", 400, "XAmzContentSHA256Mismatch");
+    check_s3(BODY, streaming, 4, "local", 501, "NotImplemented");
+    check_s3(BODY, hash, 3, "local", 403, "AccessDenied");
+    check_s3(BODY, hash, 4, "us-east-1", 400, "AuthorizationHeaderMalformed");
+
+    struct material *m = service_keys("s3", "AKID", "secret");
+    struct material *none = material_new();
+    struct material *other = service_keys("s3", "OTHER", "secret");
+    struct sigv4_header headers[3] = {
+        {"Host", "store.local"},
+        {"X-Amz-Date", "20261121T093000Z"},
+        {"Authorization",
+         "AWS4-HMAC-SHA256 Credential=AKID/20261121/local/s3/aws4_request, "
+         "SignedHeaders=host;x-amz-date, "
+         "Signature=0000000000000000000000000000000000000000000000000000000000000000"}};
+    struct verify_input in = {"GET", "/bkt", "", headers, 3, "", 0};
+    struct verify_result out;
+    assert_false(verify_request(m, "local", "s3", &in, NOW, &out));
+    assert_string_equal(out.code, "InvalidRequest"); /* no x-amz-content-sha256 */
+    assert_int_equal(out.status, 400);
+    assert_false(verify_request(none, "local", "s3", &in, NOW, &out));
+    assert_int_equal(out.status, 503);
+    assert_false(verify_request(other, "local", "s3", &in, NOW, &out));
+    assert_string_equal(out.code, "InvalidAccessKeyId");
+    in.header_count = 2;
+    assert_false(verify_request(m, "local", "s3", &in, NOW, &out));
+    assert_string_equal(out.code, "AccessDenied");
+    material_free(m);
+    material_free(none);
+    material_free(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +271,7 @@ int main(void)
         cmocka_unit_test(the_window_is_fifteen_minutes),
         cmocka_unit_test(keys_and_scope_count),
         cmocka_unit_test(mangled_headers_are_incomplete),
+        cmocka_unit_test(s3_asks_for_more),
     };
     return cmocka_run_group_tests_name("verify", tests, NULL, NULL);
 }
