@@ -4,11 +4,18 @@
 #include <string.h>
 
 #include "common/base/crc32.h"
+#include "common/base/utf8.h"
 #include "common/base/xalloc.h"
 
 json_t *dynamodb_s(const char *text)
 {
-    return json_pack("{s:s}", "S", text);
+    json_t *value = json_pack("{s:s}", "S", text);
+    if (value)
+        return value;
+    char *safe = utf8_safe(text, strlen(text), SIZE_MAX);
+    value = json_pack("{s:s}", "S", safe);
+    free(safe);
+    return value;
 }
 
 json_t *dynamodb_n(int64_t number)

@@ -18,7 +18,7 @@ uint64_t dynamodb_call(struct aws_client *c, const struct aws_endpoint *e, const
                        json_t *input, const struct dynamodb_options *o, aws_reply_cb *done,
                        void *arg);
 
-/* Attribute values, new references: {"S": text}, {"N": "123"}. */
+/* Attribute values, new references: {"S": text}, {"N": "123"}. What is not UTF-8 is escaped. */
 json_t *dynamodb_s(const char *text);
 json_t *dynamodb_n(int64_t number);
 /* Members of an item; fallback where absent or of another type. The text is borrowed. */

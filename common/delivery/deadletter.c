@@ -50,7 +50,11 @@ static json_t *attempt_json(const struct deadletter_attempt *a)
 json_t *deadletter_reason_json(const struct deadletter_reason *r)
 {
     json_t *out = json_object();
-    json_t *attempts = json_array();
+    json_t *attempts = r->history ? json_loads(r->history, 0, NULL) : NULL;
+    if (!json_is_array(attempts)) {
+        json_decref(attempts);
+        attempts = json_array();
+    }
     for (size_t i = 0; i < r->attempt_count; i++)
         json_array_append_new(attempts, attempt_json(&r->attempts[i]));
     json_object_set_new(out, "v", json_integer(1));

@@ -41,6 +41,7 @@ struct deadletter_reason { /* texts are borrowed for the call; any bytes */
     int retry_count;
     const struct deadletter_attempt *attempts; /* oldest first */
     size_t attempt_count;
+    const char *history; /* instead of attempts: their JSON, as in a ledger record; or NULL */
 };
 
 struct deadletter_inspection {

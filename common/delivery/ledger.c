@@ -36,7 +36,6 @@ struct ledger_op {
     bool as_it_stands; /* the request under way adds no attempt */
     ledger_result_cb *claimed;
     /* a write */
-    char write_token[TOKEN_BYTES];
     bool extends;
     struct ledger_record *next; /* own: the record after the write */
     ledger_written_cb *written;
@@ -49,9 +48,11 @@ struct ledger_claim {
     char *payload;         /* own */
     char owner[TOKEN_BYTES];
     int64_t until_mono_ms;
-    int64_t asked_until_mono_ms;  /* of the request under way */
-    struct ledger_record *record; /* own */
-    struct ledger_op *writing;    /* borrowed: the one write under way, or NULL */
+    int64_t asked_until_mono_ms;   /* of the request under way */
+    struct ledger_record *record;  /* own */
+    struct ledger_op *writing;     /* borrowed: the one write under way, or NULL */
+    char write_token[TOKEN_BYTES]; /* of the newest write; kept where it was not answered */
+    bool write_open;               /* it was not answered: it may have been done */
 };
 
 struct ledger {
@@ -115,7 +116,7 @@ static void new_token(char out[TOKEN_BYTES])
 
 /* ---- the server's clock ---- */
 
-static int64_t server_now_ms(const struct ledger *l)
+int64_t ledger_now_ms(const struct ledger *l)
 {
     return clock_wall_ms() + l->offset_ms;
 }
@@ -176,7 +177,7 @@ static void update_remove(struct update *u, const char *name)
 static struct update update_new(const struct ledger *l)
 {
     struct update u = {.names = json_object(), .values = json_object()};
-    update_set(&u, "expires", "$", dynamodb_n(server_now_ms(l) / 1000 + l->config.retention_s));
+    update_set(&u, "expires", "$", dynamodb_n(ledger_now_ms(l) / 1000 + l->config.retention_s));
     return u;
 }
 
@@ -200,7 +201,7 @@ static void op_send(struct ledger_op *op, struct update *u, const char *id, cons
 static void update_claim(struct update *u, struct ledger_claim *c)
 {
     const struct ledger *l = c->ledger;
-    int64_t now_ms = server_now_ms(l);
+    int64_t now_ms = ledger_now_ms(l);
     update_set(u, "owner", "$", dynamodb_s(c->owner));
     update_set(u, "until", "$", dynamodb_n(now_ms + l->config.claim_ms));
     update_value(u, ":stale", dynamodb_n(now_ms - TAKE_OVER_MARGIN_MS));
@@ -252,7 +253,8 @@ static void unreachable(struct ledger_op *op, const struct aws_reply *reply)
 {
     char *error = xasprintf("%s: %s", *reply->code ? reply->code : aws_class_word(reply->class),
                             reply->message);
-    struct ledger_result result = {.answer = LEDGER_UNREACHABLE, .error = error};
+    struct ledger_result result = {
+        .answer = LEDGER_UNREACHABLE, .error = error, .class = reply->class};
     end_claim(op, &result);
     free(error);
 }
@@ -268,7 +270,7 @@ static int64_t claim_left_ms(const struct ledger *l, const json_t *item)
     if (!*dynamodb_text(item, "owner", ""))
         return 0;
     int64_t until_ms = dynamodb_number(item, "until", 0);
-    return until_ms + TAKE_OVER_MARGIN_MS - server_now_ms(l);
+    return until_ms + TAKE_OVER_MARGIN_MS - ledger_now_ms(l);
 }
 
 static void on_claim(void *arg, const struct aws_reply *reply);
@@ -312,8 +314,8 @@ static void judge_record(struct ledger_op *op, const json_t *item)
     } else if (claim_left_ms(l, item) > 0) {
         wait_for(op, LEDGER_BUSY, claim_left_ms(l, item));
     } else if (strcmp(state, "open") == 0 &&
-               dynamodb_number(item, "not_before", 0) > server_now_ms(l)) {
-        wait_for(op, LEDGER_NOT_YET, dynamodb_number(item, "not_before", 0) - server_now_ms(l));
+               dynamodb_number(item, "not_before", 0) > ledger_now_ms(l)) {
+        wait_for(op, LEDGER_NOT_YET, dynamodb_number(item, "not_before", 0) - ledger_now_ms(l));
     } else if (++op->rounds > CLAIM_ROUNDS_MAX) {
         wait_for(op, LEDGER_BUSY, TAKE_OVER_MARGIN_MS);
     } else if (strcmp(state, "open") == 0 &&
@@ -352,7 +354,7 @@ static void ask_fresh(struct ledger_op *op)
     update_set(&u, "seq", "if_not_exists(@, $)", dynamodb_n(0));
     update_name(&u, "id");
     update_value(&u, ":one", dynamodb_n(1));
-    update_value(&u, ":now", dynamodb_n(server_now_ms(op->ledger)));
+    update_value(&u, ":now", dynamodb_n(ledger_now_ms(op->ledger)));
     update_value(&u, ":max", dynamodb_n(op->max_attempts));
     op_send(op, &u, op->claim->id,
             "attribute_not_exists(#id) OR (#state = :state AND #payload = :payload AND "
@@ -445,6 +447,8 @@ static void end_write(struct ledger_op *op, enum ledger_written how, const char 
     struct ledger_claim *c = op->claim;
     if (c && how == LEDGER_WRITTEN && op->extends)
         c->until_mono_ms = c->asked_until_mono_ms;
+    if (c && op->next)
+        c->write_open = how == LEDGER_FAILED;
     if (c && how == LEDGER_WRITTEN && op->next) {
         ledger_record_free(c->record);
         c->record = op->next;
@@ -462,8 +466,8 @@ static void on_write(void *arg, const struct aws_reply *reply)
     struct ledger_op *op = arg;
     learn_offset(op->ledger, reply);
     const json_t *item = json_object_get(reply->json, "Item");
-    if (reply->class == AWS_OK ||
-        (op->next && strcmp(dynamodb_text(item, "write", ""), op->write_token) == 0))
+    const char *token = op->next && op->claim ? op->claim->write_token : "?";
+    if (reply->class == AWS_OK || strcmp(dynamodb_text(item, "write", ""), token) == 0)
         end_write(op, LEDGER_WRITTEN, "");
     else if (reply->class == AWS_CONFLICT)
         end_write(op, LEDGER_LOST, "the claim is somebody else's now");
@@ -489,7 +493,7 @@ void ledger_extend(struct ledger_claim *c, ledger_written_cb *done, void *arg)
     struct ledger_op *op = write_op_new(c, done, arg);
     op->extends = true;
     struct update u = update_new(c->ledger);
-    update_set(&u, "until", "$", dynamodb_n(server_now_ms(c->ledger) + c->ledger->config.claim_ms));
+    update_set(&u, "until", "$", dynamodb_n(ledger_now_ms(c->ledger) + c->ledger->config.claim_ms));
     c->asked_until_mono_ms = clock_mono_ms() + c->ledger->config.claim_ms - OWN_MARGIN_MS;
     update_name(&u, "owner");
     update_value(&u, ":me", dynamodb_s(c->owner));
@@ -501,14 +505,15 @@ void ledger_write(struct ledger_claim *c, const struct ledger_record *next, bool
 {
     struct ledger_op *op = write_op_new(c, done, arg);
     op->next = ledger_record_copy(next);
-    new_token(op->write_token);
+    if (!c->write_open)
+        new_token(c->write_token);
     struct update u = update_new(c->ledger);
     json_t *members = ledger_record_to_item(next);
     const char *name;
     json_t *value;
     json_object_foreach(members, name, value) update_set(&u, name, "$", json_incref(value));
     json_decref(members);
-    update_set(&u, "write", "$", dynamodb_s(op->write_token));
+    update_set(&u, "write", "$", dynamodb_s(c->write_token));
     update_name(&u, "owner");
     update_value(&u, ":me", dynamodb_s(c->owner));
     if (release) {

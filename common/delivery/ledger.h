@@ -23,9 +23,17 @@
  * The server's clock is ours plus the offset seen in its Date header; a claim of somebody else is
  * taken over 5 s after its end. All writes after the claim have the condition owner = me.
  *
- * Cost of an event that is delivered at the first try: 2 requests, 2 write units (records <= 1 KB):
- * the claim (which also counts the attempt) and the outcome. A retry adds 2 (its outcome write and
- * the next claim); each heartbeat adds 1. */
+ * Cost, in requests (each is one conditional UpdateItem: one write unit for each started KB of the
+ * record, also where the condition fails; a record has 0.5 KB and grows by 0.1 to 0.3 KB with each
+ * of its up to ten failures):
+ *
+ *   delivered at the first try          2   the claim, which counts the attempt, and the outcome
+ *   each retry                         +2   its outcome and the next claim; requeue: +3
+ *   each heartbeat (half a claim)      +1
+ *   dead letter                        +1   dying is the last attempt's outcome; then dead
+ *   a receive while another holds it,
+ *   before its time, or delivered       1
+ *   a receive that meets dead           3   two to claim it, one to give it back */
 struct ledger;
 struct ledger_claim; /* a claim that we hold on one record */
 
@@ -45,7 +53,8 @@ struct ledger_result { /* borrowed for the callback; claim is the receiver's */
     bool attempts_over;                 /* open with attempts at the limit: no attempt was added */
     bool key_conflict; /* the key was in use for another payload: the claim is on key#hash */
     int64_t wait_ms;
-    const char *error; /* with LEDGER_UNREACHABLE */
+    const char *error;    /* with LEDGER_UNREACHABLE */
+    enum aws_class class; /* with LEDGER_UNREACHABLE: of the answer */
 };
 typedef void ledger_result_cb(void *arg, const struct ledger_result *result);
 /* ok; or lost (the condition failed: somebody else owns it); or neither (no answer). */
@@ -61,6 +70,9 @@ struct ledger_config {
 struct ledger *ledger_new(struct aws_client *client, const struct aws_endpoint *endpoint,
                           const struct ledger_config *config);
 void ledger_free(struct ledger *l); /* calls under way end without callbacks */
+
+/* The server's clock, as far as it is known: what not_before and at are measured in. */
+int64_t ledger_now_ms(const struct ledger *l);
 
 /* What a claim is about. Strings are copied. */
 struct ledger_key {
@@ -86,7 +98,8 @@ char *ledger_id(const struct ledger_key *key);
 
 /* Under a claim; at most one write at a time per claim (asserted). Each has the condition
  * owner = me, and repeats safely: an answer that was lost is found out by the owner + write token.
- * next is copied; release gives the claim back with the same write. */
+ * next is copied; release gives the claim back with the same write. After LEDGER_FAILED the next
+ * write must be of the same record: the failed one may have been done. */
 void ledger_extend(struct ledger_claim *c, ledger_written_cb *done, void *arg);
 void ledger_write(struct ledger_claim *c, const struct ledger_record *next, bool release,
                   ledger_written_cb *done, void *arg);

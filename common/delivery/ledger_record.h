@@ -23,10 +23,11 @@ struct ledger_record { /* strings are own and never NULL */
     int attempts;
     int seq;      /* of the newest requeued copy; a message without RetryCount counts as 0 */
     int revision; /* of a corrected payload */
-    int64_t not_before_ms;                           /* server clock */
-    int64_t first_failed_at_ms, failed_at_ms, at_ms; /* wall clock; 0 = not yet */
-    char *payload;                                   /* SHA-256 of the exact body, hex */
-    char *trace_id;                                  /* of the first receive */
+    int64_t not_before_ms;                    /* server clock */
+    int64_t at_ms;                            /* server clock; 0 = not yet */
+    int64_t first_failed_at_ms, failed_at_ms; /* wall clock; 0 = not yet */
+    char *payload;                            /* SHA-256 of the exact body, hex */
+    char *trace_id;                           /* of the first receive */
     char *history;              /* JSON array text of {"at","attempt","error","status","ms"} */
     char *error, *error_class;  /* of dying and dead */
     char *dlq_key, *message_id; /* of dead */
