@@ -8,7 +8,7 @@ struct counters {
     int64_t received;      /* messages taken in */
     int64_t delivered;     /* verdict delivered */
     int64_t retried;       /* failed attempts that get another one */
-    int64_t dead;          /* copies confirmed by a dead-letter queue */
+    int64_t dead;          /* dead letters confirmed by each of their places */
     int64_t malformed;     /* copies confirmed by an inspection queue */
     int64_t extended;      /* leases extended */
     int64_t released;      /* made visible again without a verdict */
@@ -16,6 +16,12 @@ struct counters {
     int64_t delete_failed; /* deletes given up: the message comes again */
     int64_t expired;       /* past the age limit */
     int64_t lost;          /* leases lost while in work: another consumer has it */
+    int64_t duplicates;    /* deleted undelivered: delivered or dead already, or an older copy */
+    int64_t key_conflict;  /* an event id came with another payload */
+    int64_t deferred;      /* received while in progress elsewhere or before its time */
+    int64_t requeued;      /* copies sent by the strategy requeue */
+    int64_t claims_lost;   /* ledger claims lost while in work */
+    int64_t unreachable;   /* receives for which the ledger gave no answer */
     int64_t polls;         /* receives answered */
 };
 

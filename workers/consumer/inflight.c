@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/xalloc.h"
+#include "common/delivery/ledger.h"
 
 struct inflight {
     struct work_list list; /* own, in the order of receipt */
@@ -89,6 +90,8 @@ void inflight_remove(struct inflight *all, struct work *w)
 {
     TAILQ_REMOVE(&all->list, w, link);
     all->count--;
+    ledger_claim_free(w->claim);
+    ledger_record_free(w->record);
     webhook_free(w->hook);
     free_message(&w->message);
     free(w);

@@ -13,12 +13,21 @@
 /* The messages that this worker holds, from the receive to the last confirmed step. Calls that are
  * under way refer to one by its id and look it up when they are answered. */
 struct source;
-struct settle_copy;
+struct copy;
+struct object_write;
+struct claims;
+struct settle;
+struct ledger_claim;
+struct ledger_record;
+struct work;
+typedef void work_written_cb(void *arg, struct work *w, bool written);
 
 enum work_stage {
     WORK_NEW,        /* being routed */
+    WORK_CLAIMING,   /* the ledger has been asked */
     WORK_DELIVERING, /* delivery is set */
-    WORK_COPYING,    /* its copy goes to another queue; the lease is kept */
+    WORK_WRITING,    /* what has become of it goes to the ledger */
+    WORK_COPYING,    /* its copy goes to S3 or another queue; the lease is kept */
     WORK_DELETING,   /* a delete is under way; the lease is kept */
     WORK_YIELDING, /* its visibility is about to be set for the last time; the lease is not kept */
 };
@@ -31,9 +40,12 @@ struct work {
     struct sqs_message message;  /* own, with all it points to */
     struct webhook *hook;        /* own; NULL where the message is malformed */
     enum work_stage stage;
-    struct delivery *delivery; /* own, while WORK_DELIVERING */
-    void *attempt;             /* own of the deliverer, while WORK_DELIVERING */
-    struct settle_copy *copy;  /* own of settle.c, while WORK_COPYING */
+    struct delivery *delivery;   /* own, while WORK_DELIVERING */
+    void *attempt;               /* own of the deliverer, while WORK_DELIVERING */
+    struct copy *copy;           /* own of settle.c, while WORK_COPYING */
+    struct object_write *object; /* own of settle.c, while WORK_COPYING */
+    int retry_count;             /* its RetryCount; 0 without */
+    char sha256[65];             /* of the exact body, hex; "" where hook is NULL */
 
     /* of lease.c */
     int visibility_s; /* of the poll: what each extension asks for */
@@ -44,8 +56,21 @@ struct work {
     bool extending;            /* an extension is under way */
     bool lease_stopped;        /* no further extension */
 
+    /* of claims.c; without a claim there is no ledger, or it cannot be reached */
+    struct claims *claims;        /* borrow */
+    struct ledger_claim *claim;   /* own; NULL: none is held */
+    struct ledger_record *record; /* own: what the ledger is to say next; NULL before the claim */
+    int64_t claim_extend_mono_ms; /* when the claim's next extension is due */
+    bool claim_busy;              /* a request about the claim is under way */
+    work_written_cb *write_done;  /* a write is wanted; NULL: none */
+    bool write_releases;          /* it gives the claim back */
+    int write_pause_ms;           /* before its next try */
+    int64_t write_at_mono_ms;     /* not before */
+
     /* of settle.c */
-    int yield_s; /* visibility to be set in WORK_YIELDING; 0 releases */
+    struct settle *settle; /* borrow, while object is set */
+    char dlq_key[1025];    /* of its dead letter in S3, once written */
+    int yield_s;           /* visibility to be set in WORK_YIELDING; 0 releases */
 };
 TAILQ_HEAD(work_list, work);
 

@@ -1,12 +1,13 @@
 #include "workers/consumer/route.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/delivery/backoff.h"
 #include "common/webhook/json_check.h"
 
-#define VISIBILITY_TOTAL_MS (43200 * INT64_C(1000))
+#define RETRY_COUNT "RetryCount"
 
 static void inspect(struct route *r, const char *reason)
 {
@@ -21,12 +22,10 @@ static void dead(struct route *r, const char *class, const char *reason)
     snprintf(r->reason, sizeof(r->reason), "%s", reason);
 }
 
-void route_received(const struct source *source, const struct sqs_message *message,
-                    const struct webhook *hook, const char *malformed_reason, int64_t now_ms,
-                    struct route *r)
+bool route_readable(const struct source *source, const struct sqs_message *message,
+                    const struct webhook *hook, const char *malformed_reason, struct route *r)
 {
     char why[192];
-    struct rules_failure failure;
     memset(r, 0, sizeof(*r));
     r->class = "";
     if (message->damaged) {
@@ -36,24 +35,47 @@ void route_received(const struct source *source, const struct sqs_message *messa
     } else if (source->body_is_json && !json_check(hook->body, hook->body_len, why, sizeof(why))) {
         snprintf(r->reason, sizeof(r->reason), "the body is not JSON: %s", why);
         r->action = ROUTE_INSPECT;
-    } else if (message->receive_count > source->max_retries + 1) {
-        snprintf(why, sizeof(why), "received %d times; the last attempt never reported its outcome",
-                 message->receive_count);
-        dead(r, "exhausted", why);
-    } else if (now_ms - (hook->received_at_ms > 0 ? hook->received_at_ms : message->sent_at_ms) >
-               source->age_limit_ms) {
+    }
+    return r->action != ROUTE_INSPECT;
+}
+
+/* Received too often: where nothing else counts each receive was an attempt. */
+static bool is_worn_out(const struct source *source, const struct sqs_message *message,
+                        bool counted, struct route *r)
+{
+    char why[192];
+    int limit = source->max_retries + (counted ? ROUTE_STUCK_RECEIVES : 1);
+    if (message->receive_count <= limit)
+        return false;
+    snprintf(why, sizeof(why), "received %d times; %s", message->receive_count,
+             counted ? "its attempts never came to an end"
+                     : "the last attempt never reported its outcome");
+    dead(r, counted ? "stuck" : "exhausted", why);
+    return true;
+}
+
+void route_received(const struct source *source, const struct sqs_message *message,
+                    const struct webhook *hook, bool counted, int64_t now_ms, struct route *r)
+{
+    char why[192];
+    struct rules_failure failure;
+    int64_t since_ms = hook->received_at_ms > 0 ? hook->received_at_ms : message->sent_at_ms;
+    memset(r, 0, sizeof(*r));
+    r->class = "";
+    r->action = ROUTE_DELIVER;
+    if (is_worn_out(source, message, counted, r))
+        return;
+    if (now_ms - since_ms > source->age_limit_ms) {
         snprintf(why, sizeof(why), "older than the age limit of %lld s",
                  (long long)(source->age_limit_ms / 1000));
         dead(r, "expired", why);
     } else if (!rules_check(source->conf, hook->body, hook->body_len, &failure)) {
         dead(r, failure.class, failure.reason);
-    } else {
-        r->action = ROUTE_DELIVER;
     }
 }
 
 void route_failed(const struct source *source, const struct webhook *hook, int attempt,
-                  const struct delivery_outcome *outcome, int64_t held_ms, struct route *r)
+                  const struct delivery_outcome *outcome, struct route *r)
 {
     memset(r, 0, sizeof(*r));
     r->class = "";
@@ -68,7 +90,25 @@ void route_failed(const struct source *source, const struct webhook *hook, int a
     r->action = ROUTE_BACKOFF;
     r->delay_s = backoff_delay_s(source->base_s, source->cap_s, attempt > 1 ? attempt - 1 : 0,
                                  hook->event_id);
-    int64_t left_s = (VISIBILITY_TOTAL_MS - held_ms) / 1000 - 5;
-    if (r->delay_s > left_s)
-        r->delay_s = left_s > 0 ? (int)left_s : 0;
+}
+
+int route_retry_count(const struct sqs_message *message)
+{
+    for (size_t i = 0; i < message->attribute_count; i++) {
+        const struct sqs_attribute *a = &message->attributes[i];
+        if (strcmp(a->name, RETRY_COUNT) != 0)
+            continue;
+        size_t len = strspn(a->value, "0123456789");
+        if (strcmp(a->type, "Number") != 0 || len == 0 || len > 10 || a->value[len])
+            return 0;
+        long long n = strtoll(a->value, NULL, 10);
+        return n <= INT32_MAX ? (int)n : 0;
+    }
+    return 0;
+}
+
+bool route_of_finished_round(const struct sqs_message *message, const struct ledger_record *record)
+{
+    bool sent_before = message->sent_at_ms > 0 && message->sent_at_ms <= record->at_ms;
+    return record->at_ms > 0 && (sent_before || strcmp(message->id, record->message_id) == 0);
 }

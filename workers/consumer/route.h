@@ -4,17 +4,17 @@
 #include <stdint.h>
 
 #include "common/delivery/delivery.h"
+#include "common/delivery/ledger_record.h"
 #include "common/webhook/rules.h"
 #include "common/webhook/webhook.h"
 #include "workers/consumer/source.h"
 
-/* What becomes of a message: pure decisions, before and after an attempt. Attempts are the
- * message's receives (ApproximateReceiveCount). */
+/* What becomes of a message: pure decisions, before and after an attempt. */
 enum route_action {
     ROUTE_DELIVER,
     ROUTE_INSPECT, /* malformed: raw to the inspection queue */
-    ROUTE_DEAD,    /* to the dead-letter queue */
-    ROUTE_BACKOFF, /* hidden for delay_s, then again */
+    ROUTE_DEAD,    /* a dead letter */
+    ROUTE_BACKOFF, /* again after delay_s */
 };
 
 struct route {
@@ -24,15 +24,33 @@ struct route {
     int delay_s;                     /* of ROUTE_BACKOFF */
 };
 
-/* A message as it was received. hook is NULL where webhook_from_message refused it with
- * malformed_reason. now_ms is wall time. */
-void route_received(const struct source *source, const struct sqs_message *message,
-                    const struct webhook *hook, const char *malformed_reason, int64_t now_ms,
+/* How far ahead of the record a message's RetryCount can be and still be one of ours. */
+#define ROUTE_RETRY_COUNT_LEAP 1000
+/* With attempts counted in the ledger, this many receives beyond the attempts end a message. */
+#define ROUTE_STUCK_RECEIVES 100
+
+/* Whether there is an event in the message; otherwise *route_out is ROUTE_INSPECT with the reason.
+ * hook is NULL where webhook_from_message refused it with malformed_reason. */
+bool route_readable(const struct source *source, const struct sqs_message *message,
+                    const struct webhook *hook, const char *malformed_reason,
                     struct route *route_out);
 
-/* After an attempt that was not DELIVERED. held_ms: how long the message has been held already (SQS
- * allows 12 h in all). */
+/* ROUTE_DELIVER or ROUTE_DEAD, before an attempt. counted: the attempts are counted in the ledger
+ * (and not over); otherwise they are the message's receives. now_ms is wall time. */
+void route_received(const struct source *source, const struct sqs_message *message,
+                    const struct webhook *hook, bool counted, int64_t now_ms,
+                    struct route *route_out);
+
+/* After an attempt that was not DELIVERED. */
 void route_failed(const struct source *source, const struct webhook *hook, int attempt,
-                  const struct delivery_outcome *outcome, int64_t held_ms, struct route *route_out);
+                  const struct delivery_outcome *outcome, struct route *route_out);
+
+/* The number of a requeued copy: its attribute RetryCount (type Number), 0 where it has none or one
+ * that is no whole number from 0 to 2^31 - 1. */
+int route_retry_count(const struct sqs_message *message);
+
+/* Whether a message belongs to the round of the event that ended as a dead letter: it is the one
+ * that died, or was sent no later. False where no round has ended. */
+bool route_of_finished_round(const struct sqs_message *message, const struct ledger_record *record);
 
 #endif

@@ -1,6 +1,7 @@
 #include "workers/consumer/settle.h"
 
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,41 +10,42 @@
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/delivery/deadletter.h"
+#include "common/delivery/ledger.h"
 #include "workers/consumer/batch.h"
+#include "workers/consumer/copy.h"
+#include "workers/consumer/objects.h"
 #include "workers/consumer/source.h"
 
 #define DELETE_TRIES 5
 #define YIELD_TRIES 4
-#define FIRST_PAUSE_MS 500
-#define LONGEST_PAUSE_MS 30000
-
-/* A copy on its way to another queue. */
-struct settle_copy {
-    struct settle *settle;     /* borrow */
-    struct work *work;         /* borrow: it leaves only through us */
-    struct queue *to;          /* borrow */
-    struct deadletter *letter; /* own */
-    int64_t *confirmed;        /* borrow: the counter of such copies */
-    struct event *timer;       /* own: the next try */
-    uint64_t call;             /* 0: none under way */
-    int pause_ms;
-};
+#define VISIBILITY_TOTAL_S 43200
+#define TOTAL_MARGIN_S 5
 
 struct settle {
     struct event_base *base;   /* borrow */
     struct inflight *inflight; /* borrow */
     struct lease *lease;       /* borrow */
     struct counters *counters; /* borrow */
-    settle_cb *gone;
+    struct objects *objects;   /* borrow, or NULL */
+    const struct settle_callbacks *callbacks;
     void *arg;
     size_t queue_count;
     struct batch **deletes; /* own, by queue index; NULL for queues that are not read */
     struct batch **yields;  /* own, as above */
 };
 
-static void leave(struct settle *s, struct work *w)
+static void drop_copies(struct work *w)
 {
-    s->gone(s->arg, w);
+    copy_free(w->copy);
+    object_write_free(w->object);
+    w->copy = NULL;
+    w->object = NULL;
+}
+
+void settle_leave(struct settle *s, struct work *w)
+{
+    drop_copies(w);
+    s->callbacks->gone(s->arg, w);
     inflight_remove(s->inflight, w);
 }
 
@@ -61,7 +63,7 @@ static void on_deleted(void *arg, uint64_t id, const struct batch_result *r)
         log_warn("message %s of queue \"%s\": not deleted (%s); it will be received again",
                  w->message.id, w->queue->name, r->code);
     }
-    leave(s, w);
+    settle_leave(s, w);
 }
 
 static void on_yielded(void *arg, uint64_t id, const struct batch_result *r)
@@ -74,19 +76,20 @@ static void on_yielded(void *arg, uint64_t id, const struct batch_result *r)
         log_warn("message %s of queue \"%s\": its visibility could not be set (%s); it comes again "
                  "when its lease ends",
                  w->message.id, w->queue->name, r->code);
-    leave(s, w);
+    settle_leave(s, w);
 }
 
 struct settle *settle_new(struct event_base *base, struct queues *queues, struct inflight *inflight,
-                          struct lease *lease, struct counters *counters, settle_cb *gone,
-                          void *arg)
+                          struct lease *lease, struct counters *counters, struct objects *objects,
+                          const struct settle_callbacks *callbacks, void *arg)
 {
     struct settle *s = xcalloc(1, sizeof(*s));
     s->base = base;
     s->inflight = inflight;
     s->lease = lease;
     s->counters = counters;
-    s->gone = gone;
+    s->objects = objects;
+    s->callbacks = callbacks;
     s->arg = arg;
     s->queue_count = queues_count(queues);
     s->deletes = xcalloc(s->queue_count + 1, sizeof(struct batch *));
@@ -101,26 +104,13 @@ struct settle *settle_new(struct event_base *base, struct queues *queues, struct
     return s;
 }
 
-static void copy_free(struct work *w)
-{
-    struct settle_copy *c = w->copy;
-    if (!c)
-        return;
-    if (c->call)
-        aws_cancel(c->to->client, c->call);
-    event_free(c->timer);
-    deadletter_free(c->letter);
-    free(c);
-    w->copy = NULL;
-}
-
 void settle_free(struct settle *s)
 {
     if (!s)
         return;
     struct work *w;
     for (w = inflight_first(s->inflight); w; w = TAILQ_NEXT(w, link))
-        copy_free(w);
+        drop_copies(w);
     for (size_t i = 0; i < s->queue_count; i++) {
         batch_free(s->deletes[i]);
         batch_free(s->yields[i]);
@@ -130,18 +120,11 @@ void settle_free(struct settle *s)
     free(s);
 }
 
-static void delete_message(struct settle *s, struct work *w)
+void settle_delete(struct settle *s, struct work *w)
 {
     fault_point("consumer.before_delete");
     w->stage = WORK_DELETING;
     batch_add(s->deletes[w->queue->index], w->id, w->message.receipt_handle, 0);
-}
-
-void settle_delivered(struct settle *s, struct work *w)
-{
-    s->counters->delivered++;
-    fault_point("consumer.delivered");
-    delete_message(s, w);
 }
 
 static void set_visibility(struct settle *s, struct work *w)
@@ -150,10 +133,18 @@ static void set_visibility(struct settle *s, struct work *w)
     batch_add(s->yields[w->queue->index], w->id, w->message.receipt_handle, w->yield_s);
 }
 
-static void yield_message(struct settle *s, struct work *w, int seconds)
+/* SQS allows 12 h from the receive on. */
+static int within_total(const struct work *w, int seconds)
+{
+    int64_t held_s = (clock_mono_ms() - w->received_mono_ms) / 1000;
+    int64_t left_s = VISIBILITY_TOTAL_S - TOTAL_MARGIN_S - held_s;
+    return seconds <= left_s ? seconds : left_s > 0 ? (int)left_s : 0;
+}
+
+void settle_defer(struct settle *s, struct work *w, int delay_s)
 {
     w->stage = WORK_YIELDING;
-    w->yield_s = seconds;
+    w->yield_s = within_total(w, delay_s);
     if (lease_stop(s->lease, w))
         set_visibility(s, w);
 }
@@ -164,119 +155,20 @@ void settle_lease_stopped(struct settle *s, struct work *w)
         set_visibility(s, w);
 }
 
-void settle_retry(struct settle *s, struct work *w, int delay_s)
-{
-    s->counters->retried++;
-    yield_message(s, w, delay_s);
-}
-
 void settle_release(struct settle *s, struct work *w)
 {
     s->counters->released++;
-    yield_message(s, w, 0);
+    settle_defer(s, w, 0);
 }
 
-static void try_copy_later(struct settle_copy *c)
-{
-    const struct timeval pause = {.tv_sec = c->pause_ms / 1000,
-                                  .tv_usec = c->pause_ms % 1000 * 1000};
-    evtimer_add(c->timer, &pause);
-    c->pause_ms = c->pause_ms * 2 < LONGEST_PAUSE_MS ? c->pause_ms * 2 : LONGEST_PAUSE_MS;
-}
+/* ---- copies ---- */
 
-static void on_copied(void *arg, const struct aws_reply *reply,
-                      const struct sqs_entry_result *results, size_t count)
+static void on_inspected(void *arg, struct work *w)
 {
-    struct settle_copy *c = arg;
-    struct settle *s = c->settle;
-    struct work *w = c->work;
-    c->call = 0;
-    if (!results || count != 1 || !results[0].ok) {
-        bool whole = !results || count != 1;
-        queues_trouble(c->to, "a copy could not be sent: %s (%s); trying again",
-                       whole ? reply->message : results[0].message,
-                       whole ? reply->code : results[0].code);
-        if (whole && reply->class == AWS_MISSING)
-            queues_lost(c->to);
-        if (w->lease_stopped)
-            settle_lease_lost(s, w);
-        else
-            try_copy_later(c);
-        return;
-    }
-    fault_point("consumer.after_dlq");
-    queues_recovered(c->to);
-    ++*c->confirmed;
-    copy_free(w);
-    delete_message(s, w);
-}
-
-static void on_copy_timer(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    static const struct sqs_options options = {
-        .timeout_ms = 5000, .deadline_ms = 10000, .max_attempts = 2};
-    struct settle_copy *c = arg;
-    if (!c->to->url || fault_point("consumer.before_dlq")) {
-        try_copy_later(c);
-        return;
-    }
-    struct sqs_outgoing out = {.body = c->work->message.body,
-                               .body_len = c->work->message.body_len};
-    out.attributes = deadletter_attributes(c->letter, &out.attribute_count);
-    c->call =
-        sqs_send_batch(c->to->client, c->to->endpoint, c->to->url, &out, 1, &options, on_copied, c);
-}
-
-/* Takes over json. */
-static void start_copy(struct settle *s, struct work *w, struct queue *to, const char *attribute,
-                       json_t *json, int64_t *confirmed)
-{
-    struct settle_copy *c = xcalloc(1, sizeof(*c));
-    c->settle = s;
-    c->work = w;
-    c->to = to;
-    c->confirmed = confirmed;
-    c->letter = deadletter_new(attribute, json, &w->message, SQS_MESSAGE_BYTES);
-    if (deadletter_is_cut(c->letter))
-        log_warn("message %s of queue \"%s\": SQS's limits left no room for all of %s",
-                 w->message.id, w->queue->name, attribute);
-    c->pause_ms = FIRST_PAUSE_MS;
-    c->timer = evtimer_new(s->base, on_copy_timer, c);
-    json_decref(json);
-    const struct timeval now = {0};
-    evtimer_add(c->timer, &now);
-    w->copy = c;
-    w->stage = WORK_COPYING;
-}
-
-void settle_dead(struct settle *s, struct work *w, const struct settle_death *death)
-{
-    const struct webhook *h = w->hook;
-    int64_t now = clock_wall_ms();
-    const struct deadletter_attempt last = {.at_ms = now - death->took_ms,
-                                            .attempt = death->attempts,
-                                            .error = death->error,
-                                            .status = death->status,
-                                            .took_ms = death->took_ms};
-    const struct deadletter_reason reason = {
-        .trace_id = h->trace_id,
-        .source = h->source,
-        .event_id = h->event_id,
-        .error = death->error,
-        .error_class = death->class,
-        .failed_at_ms = now,
-        .first_failed_at_ms = w->message.first_received_ms > 0 ? w->message.first_received_ms : now,
-        .received_at_ms = h->received_at_ms > 0 ? h->received_at_ms : w->message.sent_at_ms,
-        .retry_count = death->attempts > 0 ? death->attempts - 1 : 0,
-        .attempts = &last,
-        .attempt_count = death->attempts > 0 ? 1 : 0,
-    };
-    log_warn("event dead trace=%s source=%s class=%s attempts=%d queue=%s: %s", h->trace_id,
-             h->source, death->class, death->attempts, w->source->dead_letters->name, death->error);
-    start_copy(s, w, w->source->dead_letters, DEADLETTER_ATTRIBUTE, deadletter_reason_json(&reason),
-               &s->counters->dead);
+    struct settle *s = arg;
+    s->counters->malformed++;
+    drop_copies(w);
+    settle_delete(s, w);
 }
 
 void settle_inspect(struct settle *s, struct work *w, const char *reason)
@@ -293,22 +185,129 @@ void settle_inspect(struct settle *s, struct work *w, const char *reason)
     };
     log_warn("message malformed trace=%s source=%s message=%s queue=%s: %s", inspection.trace_id,
              inspection.source, w->message.id, w->source->inspection->name, reason);
-    start_copy(s, w, w->source->inspection, DEADLETTER_INSPECTION,
-               deadletter_inspection_json(&inspection), &s->counters->malformed);
+    w->stage = WORK_COPYING;
+    w->copy = copy_start(s->base, w, w->source->inspection, DEADLETTER_INSPECTION,
+                         deadletter_inspection_json(&inspection), "consumer.before_dlq",
+                         "consumer.after_dlq", on_inspected, s);
+}
+
+static void on_requeued(void *arg, struct work *w)
+{
+    struct settle *s = arg;
+    drop_copies(w);
+    s->callbacks->copied(s->arg, w);
+}
+
+bool settle_can_requeue(const struct work *w, int seq)
+{
+    return copy_retry_fits(&w->message, seq);
+}
+
+bool settle_requeue(struct settle *s, struct work *w, int64_t at_mono_ms)
+{
+    w->copy = copy_start_retry(s->base, w, w->record->seq, at_mono_ms, "consumer.requeue_sent",
+                               on_requeued, s);
+    if (!w->copy)
+        return false;
+    w->stage = WORK_COPYING;
+    return true;
+}
+
+static void buried(struct settle *s, struct work *w)
+{
+    s->counters->dead++;
+    drop_copies(w);
+    s->callbacks->copied(s->arg, w);
+}
+
+static void on_queued(void *arg, struct work *w)
+{
+    buried(arg, w);
+}
+
+static json_t *reason_json(const struct work *w)
+{
+    const struct webhook *h = w->hook;
+    const struct ledger_record *r = w->record;
+    const struct deadletter_reason reason = {
+        .trace_id = *r->trace_id ? r->trace_id : h->trace_id,
+        .source = h->source,
+        .event_id = h->event_id,
+        .error = r->error,
+        .error_class = r->error_class,
+        .failed_at_ms = r->failed_at_ms,
+        .first_failed_at_ms = r->first_failed_at_ms,
+        .received_at_ms = h->received_at_ms > 0 ? h->received_at_ms : w->message.sent_at_ms,
+        .retry_count = r->attempts > 0 ? r->attempts - 1 : 0,
+        .history = r->history,
+    };
+    return deadletter_reason_json(&reason);
+}
+
+static void start_queue_copy(struct settle *s, struct work *w)
+{
+    w->copy = copy_start(s->base, w, w->source->dead_letters, DEADLETTER_ATTRIBUTE, reason_json(w),
+                         "consumer.before_dlq", "consumer.after_dlq", on_queued, s);
+}
+
+static void on_object(void *arg, const char *key)
+{
+    struct work *w = arg;
+    struct settle *s = w->settle;
+    snprintf(w->dlq_key, sizeof(w->dlq_key), "%s", key);
+    drop_copies(w);
+    if (w->source->dead_letters)
+        start_queue_copy(s, w);
+    else
+        buried(s, w);
+}
+
+static void start_object(struct settle *s, struct work *w)
+{
+    const struct deadletter_facts facts = {
+        .hook = w->hook,
+        .record = w->record,
+        .destination = w->source->destination_name,
+        .ledger_id = w->claim ? ledger_claim_id(w->claim) : "",
+        .message_id = w->message.id,
+        .dlq = w->source->dead_letters != NULL,
+    };
+    w->settle = s;
+    w->object =
+        object_write_start(s->objects, deadletter_object_new(&facts), !w->claim, on_object, w);
+}
+
+void settle_dead(struct settle *s, struct work *w)
+{
+    const struct ledger_record *r = w->record;
+    const struct queue *to = w->source->dead_letters;
+    log_warn("event dead trace=%s source=%s class=%s attempts=%d s3=%s queue=%s: %s", r->trace_id,
+             w->hook->source, r->error_class, r->attempts, w->source->s3 ? "yes" : "no",
+             to ? to->name : "none", r->error);
+    w->stage = WORK_COPYING;
+    if (w->source->s3)
+        start_object(s, w);
+    else
+        start_queue_copy(s, w);
+}
+
+static bool is_sending(const struct work *w)
+{
+    return (w->copy && copy_is_sending(w->copy)) ||
+           (w->object && object_write_is_sending(w->object));
 }
 
 void settle_lease_lost(struct settle *s, struct work *w)
 {
-    if (w->stage != WORK_COPYING || w->copy->call)
-        return;
-    copy_free(w);
-    leave(s, w);
+    if (w->stage == WORK_COPYING && !is_sending(w))
+        settle_leave(s, w);
 }
 
-void settle_give_up(struct settle *s, struct work *w)
+bool settle_give_up(struct settle *s, struct work *w)
 {
+    (void)s;
     if (w->stage != WORK_COPYING)
-        return;
-    copy_free(w);
-    settle_release(s, w);
+        return false;
+    drop_copies(w);
+    return true;
 }

@@ -43,7 +43,8 @@ static struct destination *destination_named(struct sources *all, struct event_b
 }
 
 static int read_source(struct sources *all, struct event_base *base, const json_t *conf,
-                       struct queues *queues, const char *name, const json_t *one)
+                       struct queues *queues, const struct sources_ledger *where, const char *name,
+                       const json_t *one)
 {
     struct source *s = &all->list[all->count++];
     s->name = name;
@@ -57,7 +58,18 @@ static int read_source(struct sources *all, struct event_base *base, const json_
     s->age_limit_ms = conf_int(one, "retry.age_limit_s") * 1000;
     s->queue = add_queue(queues, conf, conf_str(one, "queue"), true);
     s->inspection = add_queue(queues, conf, conf_str(one, "inspection_queue"), false);
-    s->dead_letters = add_queue(queues, conf, conf_str(one, "dead_letter.queue"), false);
+    const char *dead_letters = conf_str(one, "dead_letter.queue");
+    s->dead_letters = *dead_letters ? add_queue(queues, conf, dead_letters, false) : NULL;
+    s->s3 = conf_bool(one, "dead_letter.s3");
+    s->requeue = strcmp(conf_str(one, "retry.strategy"), "requeue") == 0;
+    s->deliver_in_outage = strcmp(conf_str(conf, "ledger.outage"), "deliver") == 0;
+    s->destination_name = conf_str(one, "destination");
+    if (conf_bool(one, "ledger")) {
+        const struct ledger_config config = {.table = conf_str(conf, "ledger.table"),
+                                             .claim_ms = s->visibility_s * INT64_C(1000),
+                                             .retention_s = conf_int(conf, "ledger.retention_s")};
+        s->ledger = ledger_new(where->client, where->endpoint, &config);
+    }
     s->destination = destination_named(all, base, conf, conf_str(one, "destination"));
     if (s->destination)
         return 0;
@@ -66,7 +78,8 @@ static int read_source(struct sources *all, struct event_base *base, const json_
     return -1;
 }
 
-struct sources *sources_new(struct event_base *base, const json_t *conf, struct queues *queues)
+struct sources *sources_new(struct event_base *base, const json_t *conf, struct queues *queues,
+                            const struct sources_ledger *ledger)
 {
     const json_t *list = conf_value(conf, "sources");
     struct sources *all = xcalloc(1, sizeof(*all));
@@ -75,7 +88,7 @@ struct sources *sources_new(struct event_base *base, const json_t *conf, struct 
     json_t *one;
     json_object_foreach((json_t *)(uintptr_t)list, name, one)
     {
-        if (read_source(all, base, conf, queues, name, one) == -1) {
+        if (read_source(all, base, conf, queues, ledger, name, one) == -1) {
             sources_free(all);
             return NULL;
         }
@@ -89,9 +102,27 @@ void sources_free(struct sources *all)
         return;
     for (size_t i = 0; i < all->destination_count; i++)
         destination_free(all->destinations[i].destination);
+    for (size_t i = 0; i < all->count; i++)
+        ledger_free(all->list[i].ledger);
     free(all->destinations);
     free(all->list);
     free(all);
+}
+
+bool sources_use_ledger(const struct sources *all)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (all->list[i].ledger)
+            return true;
+    return false;
+}
+
+bool sources_use_s3(const struct sources *all)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (all->list[i].s3)
+            return true;
+    return false;
 }
 
 const struct source *sources_of_queue(const struct sources *all, const struct queue *queue,

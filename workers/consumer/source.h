@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/delivery/delivery.h"
+#include "common/delivery/ledger.h"
 #include "workers/consumer/queues.h"
 
 /* The configured sources as the consumer uses them. */
@@ -23,15 +24,31 @@ struct source {
     struct destination *destination; /* borrow, of the set */
     struct queue *queue;             /* borrow, of the queues */
     struct queue *inspection;        /* borrow */
-    struct queue *dead_letters;      /* borrow */
+    struct queue *dead_letters;      /* borrow, or NULL: no queue for them */
+    const char *destination_name;    /* borrow, of the configuration */
+    struct ledger *ledger;           /* borrow, of the set; NULL: off */
+    bool deliver_in_outage;          /* without the ledger where it cannot be reached */
+    bool requeue;                    /* the strategy, else visibility */
+    bool s3;                         /* dead letters go there */
+};
+
+/* Where the ledger of each source is. */
+struct sources_ledger {
+    struct aws_client *client;           /* borrow */
+    const struct aws_endpoint *endpoint; /* borrow */
 };
 
 struct sources;
 
 /* Reads sources, queues and destinations of a normalised slice (borrowed for its life) and adds the
  * queues. NULL with a logged reason. */
-struct sources *sources_new(struct event_base *base, const json_t *conf, struct queues *queues);
+struct sources *sources_new(struct event_base *base, const json_t *conf, struct queues *queues,
+                            const struct sources_ledger *ledger);
 void sources_free(struct sources *all); /* no delivery may be under way */
+
+/* Whether any source has a ledger; whether any writes dead letters to S3. */
+bool sources_use_ledger(const struct sources *all);
+bool sources_use_s3(const struct sources *all);
 
 /* The source with this name that reads this queue, else the first one that reads it. */
 const struct source *sources_of_queue(const struct sources *all, const struct queue *queue,

@@ -17,7 +17,7 @@
 #include "common/base/xalloc.h"
 #include "workers/consumer/queues.h"
 
-enum fake_kind { FAKE_SEND, FAKE_DELETE, FAKE_VISIBILITY, FAKE_RECEIVE };
+enum fake_kind { FAKE_SEND, FAKE_DELETE, FAKE_VISIBILITY, FAKE_RECEIVE, FAKE_AWS };
 
 struct fake_call {
     enum fake_kind kind;
@@ -30,6 +30,15 @@ struct fake_call {
     char body[256];
     size_t attribute_count;
     char first_value[2048]; /* of the attribute named SluiceDeadLetter or SluiceInspection */
+    char retry_count[16];   /* of the attribute RetryCount */
+    int delay_s;
+    char method[8];     /* of FAKE_AWS: a call of s3.h or dynamodb.h */
+    char path[1200];    /* of FAKE_AWS */
+    char target[64];    /* of FAKE_AWS: X-Amz-Target */
+    char condition[96]; /* of FAKE_AWS: If-None-Match or If-Match */
+    char *sent;         /* own, of FAKE_AWS: the body */
+    aws_reply_cb *reply_done;
+    aws_release_cb *release;
     int max;
     int wait_s;
     sqs_batch_cb *batch_done;
@@ -87,8 +96,12 @@ uint64_t sqs_send_batch(struct aws_client *c, const struct aws_endpoint *e, cons
     struct fake_call *f = fake_record(FAKE_SEND, queue_url, count);
     strncpy(f->body, m->body, sizeof(f->body) - 1);
     f->attribute_count = m->attribute_count;
+    f->delay_s = m->delay_s;
     for (size_t i = 0; i < m->attribute_count; i++)
-        if (strcmp(m->attributes[i].name, "Sluice") > 0)
+        if (strcmp(m->attributes[i].name, "RetryCount") == 0)
+            strncpy(f->retry_count, m->attributes[i].value, sizeof(f->retry_count) - 1);
+        else if (strcmp(m->attributes[i].name, "Sluice") > 0 &&
+                 strncmp(m->attributes[i].name, "Sluice", 6) == 0)
             strncpy(f->first_value, m->attributes[i].value, sizeof(f->first_value) - 1);
     f->batch_done = done;
     f->arg = arg;
@@ -108,11 +121,70 @@ uint64_t sqs_receive(struct aws_client *c, const struct aws_endpoint *e, const c
     return fake_count;
 }
 
+/* What s3.c and dynamodb.c send. */
+uint64_t aws_call(struct aws_client *c, const struct aws_endpoint *e, const struct aws_request *r,
+                  aws_reply_cb *done, aws_release_cb *release, void *arg)
+{
+    (void)c, (void)e;
+    struct fake_call *f = fake_record(FAKE_AWS, NULL, 0);
+    strncpy(f->method, r->method, sizeof(f->method) - 1);
+    strncpy(f->path, r->path, sizeof(f->path) - 1);
+    for (size_t i = 0; i < r->header_count; i++) {
+        const struct http_header *h = &r->headers[i];
+        if (strcmp(h->name, "X-Amz-Target") == 0)
+            strncpy(f->target, h->value, sizeof(f->target) - 1);
+        if (strcmp(h->name, "If-None-Match") == 0 || strcmp(h->name, "If-Match") == 0)
+            strncpy(f->condition, h->value, sizeof(f->condition) - 1);
+    }
+    f->sent = xcalloc(1, r->body_len + 1);
+    if (r->body_len)
+        memcpy(f->sent, r->body, r->body_len);
+    f->reply_done = done;
+    f->release = release;
+    f->arg = arg;
+    return fake_count;
+}
+
+static void fake_over(struct fake_call *f)
+{
+    if (f->open && f->release)
+        f->release(f->arg);
+    f->open = false;
+}
+
 void aws_cancel(struct aws_client *c, uint64_t id)
 {
     (void)c;
-    fake_calls[id - 1].open = false;
+    fake_over(&fake_calls[id - 1]);
     fake_calls[id - 1].cancelled = true;
+}
+
+/* Answers a call of s3.h or dynamodb.h; body may be NULL, etag too. */
+static inline void fake_reply(struct fake_call *f, enum aws_class class, int status,
+                              const char *code, const char *body, const char *etag)
+{
+    assert(f->open && f->kind == FAKE_AWS);
+    const struct http_header headers[] = {{"ETag", etag ? etag : ""}};
+    const struct http_answer answer = {.status = status, .headers = headers, .header_count = 1};
+    json_t *json = body ? json_loads(body, 0, NULL) : NULL;
+    const struct aws_reply reply = {.class = class,
+                                    .status = status,
+                                    .code = code,
+                                    .message = "says the test",
+                                    .body = body ? body : "",
+                                    .body_len = body ? strlen(body) : 0,
+                                    .json = json,
+                                    .http = &answer};
+    f->reply_done(f->arg, &reply);
+    fake_over(f);
+    json_decref(json);
+}
+
+static inline void fake_forget(void)
+{
+    for (size_t i = 0; i < fake_count; i++)
+        free(fake_calls[i].sent);
+    fake_count = 0;
 }
 
 /* Queues open in the next turn of the loop. */

@@ -38,12 +38,13 @@ static json_t *slice(size_t count)
     for (size_t i = 0; i < count; i++)
         json_object_set_new(
             sources, (const char *[]){"s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"}[i],
-            json_pack("{s:s,s:o,s:s,s:{s:s},s:s,s:{s:i,s:i,s:i,s:i,s:i,s:i}}", "body", "any",
-                      "queue", json_sprintf("q%zu", i), "inspection_queue", "dlq", "dead_letter",
-                      "queue", "dlq", "destination", "d", "retry", "base_s", 1, "cap_s", 30,
-                      "max_retries", 5, "visibility_s", 33, "wait_s", 7, "age_limit_s", 1000));
-    return json_pack("{s:o,s:{s:{s:s,s:s}},s:{}}", "sources", sources, "destinations", "d", "type",
-                     "file", "path", "/nowhere", "queues");
+            json_pack("{s:s,s:b,s:o,s:s,s:{s:s,s:b},s:s,s:{s:s,s:i,s:i,s:i,s:i,s:i,s:i}}", "body",
+                      "any", "ledger", 0, "queue", json_sprintf("q%zu", i), "inspection_queue",
+                      "dlq", "dead_letter", "queue", "dlq", "s3", 0, "destination", "d", "retry",
+                      "strategy", "visibility", "base_s", 1, "cap_s", 30, "max_retries", 5,
+                      "visibility_s", 33, "wait_s", 7, "age_limit_s", 1000));
+    return json_pack("{s:o,s:{s:s},s:{s:{s:s,s:s}},s:{}}", "sources", sources, "ledger", "outage",
+                     "wait", "destinations", "d", "type", "file", "path", "/nowhere", "queues");
 }
 
 static void start(size_t queues, int slots)
@@ -54,7 +55,7 @@ static void start(size_t queues, int slots)
     fake_base = event_base_new();
     t.conf = slice(queues);
     t.queues = fake_queues(queues);
-    t.sources = sources_new(fake_base, t.conf, t.queues);
+    t.sources = sources_new(fake_base, t.conf, t.queues, NULL);
     assert_int_equal(queues_count(t.queues), queues + 1);
     t.inflight = inflight_new();
     t.poller =

@@ -45,7 +45,8 @@ static struct route received(const char *body, int count, int64_t age_ms, bool d
     struct webhook h = hook_with(body, NOW - age_ms);
     const struct sqs_message m = {.receive_count = count, .sent_at_ms = NOW, .damaged = damaged};
     struct route r;
-    route_received(&s, &m, &h, "", NOW, &r);
+    if (route_readable(&s, &m, &h, "", &r))
+        route_received(&s, &m, &h, false, NOW, &r);
     json_decref(conf);
     return r;
 }
@@ -75,7 +76,7 @@ static void what_is_malformed_is_inspected_whatever_its_age_and_count(void **sta
     struct source s = source_with(conf);
     const struct sqs_message m = {.receive_count = 1};
     struct route r;
-    route_received(&s, &m, NULL, "no such encoding", NOW, &r);
+    assert_false(route_readable(&s, &m, NULL, "no such encoding", &r));
     assert_int_equal(r.action, ROUTE_INSPECT);
     assert_string_equal(r.reason, "no such encoding");
     json_decref(conf);
@@ -90,7 +91,8 @@ static void any_body_passes_where_any_is_allowed(void **state)
     struct webhook h = hook_with("not json", NOW);
     const struct sqs_message m = {.receive_count = 1, .sent_at_ms = NOW};
     struct route r;
-    route_received(&s, &m, &h, "", NOW, &r);
+    assert_true(route_readable(&s, &m, &h, "", &r));
+    route_received(&s, &m, &h, false, NOW, &r);
     assert_int_equal(r.action, ROUTE_DELIVER);
     json_decref(conf);
 }
@@ -107,7 +109,8 @@ static void the_age_limit_counts_from_the_receipt(void **state)
     struct source s = source_with(conf);
     struct webhook h = hook_with(GOOD, 0);
     const struct sqs_message m = {.receive_count = 1, .sent_at_ms = NOW - 2000000};
-    route_received(&s, &m, &h, "", NOW, &r);
+    assert_true(route_readable(&s, &m, &h, "", &r));
+    route_received(&s, &m, &h, false, NOW, &r);
     assert_string_equal(r.class, "expired");
     json_decref(conf);
 }
@@ -133,11 +136,11 @@ static void a_failed_attempt_backs_off_or_dies(void **state)
             .verdict = RETRY, .class = "destination", .error = "no"};
         const struct delivery_outcome never = {
             .verdict = DEAD, .class = "rejected", .error = "never"};
-        route_failed(&s, &h, attempt, &never, 0, &r);
+        route_failed(&s, &h, attempt, &never, &r);
         assert_int_equal(r.action, ROUTE_DEAD);
         assert_string_equal(r.class, "rejected");
         assert_string_equal(r.reason, "never");
-        route_failed(&s, &h, attempt, &retry, 0, &r);
+        route_failed(&s, &h, attempt, &retry, &r);
         if (attempt <= 5) {
             struct backoff_range range = backoff_range(1, 30, attempt - 1);
             assert_int_equal(r.action, ROUTE_BACKOFF);
@@ -151,23 +154,70 @@ static void a_failed_attempt_backs_off_or_dies(void **state)
     }
     s.max_retries = 0;
     const struct delivery_outcome retry = {.verdict = RETRY, .class = "timeout", .error = "no"};
-    route_failed(&s, &h, 1, &retry, 0, &r);
+    route_failed(&s, &h, 1, &retry, &r);
     assert_int_equal(r.action, ROUTE_DEAD);
 }
 
-static void a_backoff_stays_within_twelve_hours(void **state)
+/* What the ledger counts is not counted by receives, but an event that is received for ever ends.
+ */
+static void with_the_ledger_only_a_stuck_message_ends(void **state)
 {
     (void)state;
-    struct source s = source_with(NULL);
-    s.base_s = s.cap_s = 43200;
+    json_t *conf = rules();
+    struct source s = source_with(conf);
     struct webhook h = hook_with(GOOD, NOW);
-    const struct delivery_outcome retry = {.verdict = RETRY, .class = "", .error = ""};
     struct route r;
-    for (int64_t held_s = 0; held_s <= 43300; held_s += 50) {
-        route_failed(&s, &h, 1, &retry, held_s * 1000, &r);
-        assert_int_equal(r.action, ROUTE_BACKOFF);
-        assert_true(r.delay_s >= 0 && (r.delay_s == 0 || r.delay_s + held_s <= 43200));
+    for (int count = 1; count <= 110; count++) {
+        const struct sqs_message m = {.receive_count = count, .sent_at_ms = NOW};
+        route_received(&s, &m, &h, true, NOW, &r);
+        assert_int_equal(r.action, count <= 105 ? ROUTE_DELIVER : ROUTE_DEAD);
+        assert_string_equal(r.class, count <= 105 ? "" : "stuck");
     }
+    json_decref(conf);
+}
+
+static void the_number_of_a_copy_is_read_with_care(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type, *value;
+        int number;
+    } cases[] = {{"Number", "0", 0},
+                 {"Number", "3", 3},
+                 {"Number", "2147483647", INT32_MAX},
+                 {"Number", "2147483648", 0},
+                 {"Number", "99999999999999999999", 0},
+                 {"Number", "-1", 0},
+                 {"Number", "1.5", 0},
+                 {"Number", "1e3", 0},
+                 {"Number", "", 0},
+                 {"Number", " 1", 0},
+                 {"String", "3", 0}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct sqs_attribute list[] = {{"Sluice", "String", "{}"},
+                                             {"RetryCount", cases[i].type, cases[i].value}};
+        const struct sqs_message m = {.attributes = list, .attribute_count = 2};
+        assert_int_equal(route_retry_count(&m), cases[i].number);
+    }
+    const struct sqs_message none = {0};
+    assert_int_equal(route_retry_count(&none), 0);
+}
+
+static void a_message_is_of_the_round_that_ended_or_of_a_new_one(void **state)
+{
+    (void)state;
+    struct ledger_record *record = ledger_record_new();
+    const struct sqs_message before = {.id = "a", .sent_at_ms = NOW};
+    const struct sqs_message after = {.id = "b", .sent_at_ms = NOW + 1};
+    const struct sqs_message untold = {.id = "c", .sent_at_ms = 0};
+    assert_false(route_of_finished_round(&before, record));
+    record->at_ms = NOW;
+    assert_true(route_of_finished_round(&before, record));
+    assert_false(route_of_finished_round(&after, record));
+    assert_false(route_of_finished_round(&untold, record));
+    ledger_record_set(&record->message_id, "b");
+    assert_true(route_of_finished_round(&after, record));
+    ledger_record_free(record);
 }
 
 int main(void)
@@ -179,7 +229,9 @@ int main(void)
         cmocka_unit_test(the_age_limit_counts_from_the_receipt),
         cmocka_unit_test(broken_rules_are_dead_at_once),
         cmocka_unit_test(a_failed_attempt_backs_off_or_dies),
-        cmocka_unit_test(a_backoff_stays_within_twelve_hours),
+        cmocka_unit_test(with_the_ledger_only_a_stuck_message_ends),
+        cmocka_unit_test(the_number_of_a_copy_is_read_with_care),
+        cmocka_unit_test(a_message_is_of_the_round_that_ended_or_of_a_new_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

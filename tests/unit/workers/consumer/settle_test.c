@@ -5,10 +5,15 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "common/delivery/ledger_record.h"
 #include "tests/unit/workers/consumer/fake_sqs.h"
+#include "workers/consumer/copy.h"
+#include "workers/consumer/objects.h"
 #include "workers/consumer/source.h"
 
-/* settle.c, lease.c and batch.c together, against scripted answers. */
+/* settle.c, copy.c, objects.c, lease.c and batch.c together, against scripted answers. */
+
+#define DIED_MS INT64_C(1795253400124) /* 2026-11-21T09:30:00.124Z */
 
 static struct {
     struct queues *queues;
@@ -17,14 +22,25 @@ static struct {
     struct settle *settle;
     struct counters n;
     struct source source;
+    struct source with_s3;
     int gone;
+    int copied;
     int lost;
+    struct objects *objects;
 } t;
 
 static void on_gone(void *arg, struct work *w)
 {
     (void)arg, (void)w;
     t.gone++;
+}
+
+/* What process.c does without a ledger. */
+static void on_copied(void *arg, struct work *w)
+{
+    (void)arg;
+    t.copied++;
+    settle_delete(t.settle, w);
 }
 
 static void on_lost(void *arg, struct work *w)
@@ -40,21 +56,36 @@ static void on_stopped(void *arg, struct work *w)
     settle_lease_stopped(t.settle, w);
 }
 
+static void on_bucket(void *arg)
+{
+    (void)arg;
+}
+
 static int set_up(void **state)
 {
     (void)state;
     static const struct lease_callbacks callbacks = {on_lost, on_stopped};
+    static const struct settle_callbacks settle_callbacks = {on_gone, on_copied};
     memset(&t, 0, sizeof(t));
-    fake_count = 0;
+    fake_forget();
     fake_base = event_base_new();
     t.queues = fake_queues(1);
     t.inflight = inflight_new();
     t.lease = lease_new(fake_base, t.queues, t.inflight, &t.n, &callbacks, NULL);
-    t.settle = settle_new(fake_base, t.queues, t.inflight, t.lease, &t.n, on_gone, NULL);
+    t.objects =
+        objects_new(fake_base, NULL, NULL, "letters", "dlq/", on_bucket, fake_trouble, NULL);
+    fake_reply(fake_wait(FAKE_AWS), AWS_OK, 200, "", NULL, NULL);
+    assert_true(objects_open(t.objects));
+    fake_forget();
+    t.settle = settle_new(fake_base, t.queues, t.inflight, t.lease, &t.n, t.objects,
+                          &settle_callbacks, NULL);
     t.source = (struct source){.name = "genesys",
                                .queue = queues_at(t.queues, 0),
                                .inspection = queues_at(t.queues, 1),
-                               .dead_letters = queues_at(t.queues, 1)};
+                               .dead_letters = queues_at(t.queues, 1),
+                               .destination_name = "trial"};
+    t.with_s3 = t.source;
+    t.with_s3.s3 = true;
     return 0;
 }
 
@@ -64,7 +95,9 @@ static int tear_down(void **state)
     settle_free(t.settle);
     lease_free(t.lease);
     inflight_free(t.inflight);
+    objects_free(t.objects);
     queues_free(t.queues);
+    fake_forget();
     event_base_free(fake_base);
     return 0;
 }
@@ -87,8 +120,20 @@ static struct work *hold(const char *handle)
     w->hook->event_id = xstrdup("e1");
     w->hook->content_type = xstrdup("");
     w->hook->schema_version = xstrdup("");
+    w->record = ledger_record_new();
     lease_begin(t.lease, w, 30, clock_mono_ms());
     return w;
+}
+
+static void die(struct work *w, const char *class, const char *error, int attempts)
+{
+    w->record->state = LEDGER_DYING;
+    w->record->attempts = attempts;
+    ledger_record_failure(w->record, DIED_MS, error, 75, 12);
+    w->record->failed_at_ms = DIED_MS + 12;
+    ledger_record_set(&w->record->error, error);
+    ledger_record_set(&w->record->error_class, class);
+    settle_dead(t.settle, w);
 }
 
 static void deletes_go_in_batches_of_ten(void **state)
@@ -97,7 +142,7 @@ static void deletes_go_in_batches_of_ten(void **state)
     char handle[16];
     for (int i = 0; i < 25; i++) {
         snprintf(handle, sizeof(handle), "h%d", i);
-        settle_delivered(t.settle, hold(handle));
+        settle_delete(t.settle, hold(handle));
     }
     fake_wait(FAKE_DELETE);
     assert_int_equal(fake_open_count(FAKE_DELETE), 3);
@@ -113,9 +158,9 @@ static void deletes_go_in_batches_of_ten(void **state)
 static void a_failed_delete_is_tried_again_alone_by_its_class(void **state)
 {
     (void)state;
-    settle_delivered(t.settle, hold("a"));
-    settle_delivered(t.settle, hold("b"));
-    settle_delivered(t.settle, hold("c"));
+    settle_delete(t.settle, hold("a"));
+    settle_delete(t.settle, hold("b"));
+    settle_delete(t.settle, hold("c"));
     fake_answer(fake_wait(FAKE_DELETE), 5, AWS_THROTTLED, "RequestThrottled");
     assert_int_equal(t.gone, 1);
     struct fake_call *again = fake_wait(FAKE_DELETE);
@@ -134,8 +179,8 @@ static void a_failed_delete_is_tried_again_alone_by_its_class(void **state)
 static void a_failed_call_is_gathered_anew_and_given_up_in_the_end(void **state)
 {
     (void)state;
-    settle_delivered(t.settle, hold("a"));
-    settle_delivered(t.settle, hold("b"));
+    settle_delete(t.settle, hold("a"));
+    settle_delete(t.settle, hold("b"));
     for (int i = 0; i < 5; i++) {
         struct fake_call *f = fake_wait(FAKE_DELETE);
         assert_int_equal(f->count, 2);
@@ -149,8 +194,7 @@ static void a_failed_call_is_gathered_anew_and_given_up_in_the_end(void **state)
 static void a_dead_letter_is_confirmed_before_the_delete(void **state)
 {
     (void)state;
-    const struct settle_death death = {"exhausted", "it said no", 6, 75, 12};
-    settle_dead(t.settle, hold("a"), &death);
+    die(hold("a"), "exhausted", "it said no", 6);
     struct fake_call *f = fake_wait(FAKE_SEND);
     assert_string_equal(f->queue_url, "dlq");
     assert_string_equal(f->body, "the body");
@@ -263,7 +307,7 @@ static void a_backoff_waits_for_the_extension_under_way(void **state)
     (void)state;
     struct work *w = hold("a");
     struct fake_call *extension = extension_due(w);
-    settle_retry(t.settle, w, 7);
+    settle_defer(t.settle, w, 7);
     fake_run(50);
     assert_int_equal(fake_open_count(FAKE_VISIBILITY), 1);
     fake_answer(extension, 0, AWS_OK, "");
@@ -274,7 +318,6 @@ static void a_backoff_waits_for_the_extension_under_way(void **state)
     assert_int_equal(fake_open_count(FAKE_VISIBILITY), 1);
     fake_answer(backoff, 0, AWS_OK, "");
     assert_int_equal(t.gone, 1);
-    assert_int_equal(t.n.retried, 1);
 }
 
 static void a_release_makes_visible_at_once(void **state)
@@ -291,15 +334,14 @@ static void a_release_makes_visible_at_once(void **state)
 static void a_lost_lease_gives_up_a_waiting_copy_but_not_one_under_way(void **state)
 {
     (void)state;
-    const struct settle_death death = {"rejected", "never", 1, 65, 1};
     struct work *waiting = hold("a");
-    settle_dead(t.settle, waiting, &death);
+    die(waiting, "rejected", "never", 1);
     fake_fail(fake_wait(FAKE_SEND), AWS_TRANSIENT, "HTTP 500");
     waiting->until_mono_ms = clock_mono_ms();
     fake_run(300);
     assert_int_equal(t.gone, 1);
     struct work *sending = hold("b");
-    settle_dead(t.settle, sending, &death);
+    die(sending, "rejected", "never", 1);
     struct fake_call *f = fake_wait(FAKE_SEND);
     sending->until_mono_ms = clock_mono_ms();
     fake_run(300);
@@ -313,12 +355,12 @@ static void a_lost_lease_gives_up_a_waiting_copy_but_not_one_under_way(void **st
 static void giving_up_at_the_deadline_releases(void **state)
 {
     (void)state;
-    const struct settle_death death = {"rejected", "never", 1, 65, 1};
     struct work *w = hold("a");
-    settle_dead(t.settle, w, &death);
+    die(w, "rejected", "never", 1);
     struct fake_call *send = fake_wait(FAKE_SEND);
-    settle_give_up(t.settle, w);
+    assert_true(settle_give_up(t.settle, w));
     assert_true(send->cancelled);
+    settle_release(t.settle, w);
     struct fake_call *f = fake_wait(FAKE_VISIBILITY);
     assert_int_equal(f->visibility_s[0], 0);
     fake_answer(f, 0, AWS_OK, "");
@@ -329,13 +371,188 @@ static void giving_up_at_the_deadline_releases(void **state)
 static void a_missing_dead_letter_queue_is_made_again(void **state)
 {
     (void)state;
-    const struct settle_death death = {"rejected", "never", 1, 65, 1};
-    settle_dead(t.settle, hold("a"), &death);
+    die(hold("a"), "rejected", "never", 1);
     fake_fail(fake_wait(FAKE_SEND), AWS_MISSING, "QueueDoesNotExist");
     assert_null(queues_at(t.queues, 1)->url);
     fake_answer(fake_wait(FAKE_SEND), 0, AWS_OK, "");
     fake_answer(fake_wait(FAKE_DELETE), 0, AWS_OK, "");
     assert_int_equal(t.gone, 1);
+}
+
+/* ---- dead letters in S3 ---- */
+
+#define KEY "/letters/dlq/year%3D2026/month%3D11/day%3D21/hour%3D09/T1.json"
+
+static struct work *hold_for_s3(const char *handle)
+{
+    struct work *w = hold(handle);
+    w->source = &t.with_s3;
+    strcpy(w->hook->trace_id, "T1");
+    w->hook->body = xstrdup("{}");
+    w->hook->body_len = 2;
+    ledger_record_set(&w->record->trace_id, "T1");
+    return w;
+}
+
+static void s3_comes_first_then_the_queue_then_the_delete(void **state)
+{
+    (void)state;
+    die(hold_for_s3("a"), "rejected", "never", 1);
+    struct fake_call *put = fake_wait(FAKE_AWS);
+    assert_string_equal(put->method, "PUT");
+    assert_string_equal(put->path, KEY);
+    assert_string_equal(put->condition, "*");
+    fake_run(30);
+    assert_null(fake_open(FAKE_SEND));
+    fake_reply(put, AWS_TRANSIENT, 503, "SlowDown", NULL, NULL);
+    fake_run(30);
+    assert_null(fake_open(FAKE_SEND));
+    fake_reply(fake_wait(FAKE_AWS), AWS_OK, 200, "", NULL, "\"e\"");
+    struct fake_call *send = fake_wait(FAKE_SEND);
+    assert_null(fake_open(FAKE_DELETE));
+    assert_int_equal(t.n.dead, 0);
+    fake_answer(send, 0, AWS_OK, "");
+    assert_int_equal(t.n.dead, 1);
+    fake_answer(fake_wait(FAKE_DELETE), 0, AWS_OK, "");
+    assert_int_equal(t.gone, 1);
+}
+
+static void without_a_queue_s3_is_all(void **state)
+{
+    (void)state;
+    t.with_s3.dead_letters = NULL;
+    die(hold_for_s3("a"), "rejected", "never", 1);
+    fake_reply(fake_wait(FAKE_AWS), AWS_OK, 200, "", NULL, "\"e\"");
+    fake_answer(fake_wait(FAKE_DELETE), 0, AWS_OK, "");
+    assert_int_equal(t.gone, 1);
+    assert_int_equal(t.n.dead, 1);
+    assert_int_equal(fake_open_count(FAKE_SEND), 0);
+}
+
+/* The put was done but its answer was lost, or the worker died after it. */
+static void an_object_of_the_same_round_is_done(void **state)
+{
+    (void)state;
+    t.with_s3.dead_letters = NULL;
+    die(hold_for_s3("a"), "rejected", "never", 1);
+    struct fake_call *put = fake_wait(FAKE_AWS);
+    char *stored = xstrdup(put->sent);
+    fake_reply(put, AWS_CONFLICT, 412, "PreconditionFailed", NULL, NULL);
+    struct fake_call *get = fake_wait(FAKE_AWS);
+    assert_string_equal(get->method, "GET");
+    fake_reply(get, AWS_OK, 200, "", stored, "\"e\"");
+    free(stored);
+    fake_answer(fake_wait(FAKE_DELETE), 0, AWS_OK, "");
+    assert_int_equal(t.n.dead, 1);
+}
+
+static char *other_round(const char *sent, const char *name, json_t *value)
+{
+    json_t *json = json_loads(sent, 0, NULL);
+    json_object_set_new(json, name, value);
+    char *text = json_dumps(json, JSON_COMPACT);
+    json_decref(json);
+    return text;
+}
+
+static void an_earlier_round_is_updated_in_place(void **state)
+{
+    (void)state;
+    t.with_s3.dead_letters = NULL;
+    die(hold_for_s3("a"), "rejected", "never", 1);
+    struct fake_call *put = fake_wait(FAKE_AWS);
+    char *earlier = other_round(put->sent, "message_id", json_string("another"));
+    fake_reply(put, AWS_CONFLICT, 412, "PreconditionFailed", NULL, NULL);
+    fake_reply(fake_wait(FAKE_AWS), AWS_OK, 200, "", earlier, "\"e1\"");
+    put = fake_wait(FAKE_AWS);
+    assert_string_equal(put->method, "PUT");
+    assert_string_equal(put->condition, "\"e1\"");
+    assert_non_null(strstr(put->sent, "\"retry_count\":1"));
+    /* A redrive was faster: read again. */
+    fake_reply(put, AWS_CONFLICT, 412, "PreconditionFailed", NULL, NULL);
+    put = fake_wait(FAKE_AWS);
+    assert_string_equal(put->condition, "*");
+    fake_reply(put, AWS_CONFLICT, 412, "PreconditionFailed", NULL, NULL);
+    fake_reply(fake_wait(FAKE_AWS), AWS_MISSING, 404, "NoSuchKey", NULL, NULL);
+    put = fake_wait(FAKE_AWS); /* gone meanwhile: created */
+    assert_string_equal(put->condition, "*");
+    fake_reply(put, AWS_OK, 200, "", NULL, "\"e2\"");
+    free(earlier);
+    fake_answer(fake_wait(FAKE_DELETE), 0, AWS_OK, "");
+    assert_int_equal(t.n.dead, 1);
+}
+
+static void another_payload_is_never_overwritten(void **state)
+{
+    (void)state;
+    t.with_s3.dead_letters = NULL;
+    die(hold_for_s3("a"), "rejected", "never", 1);
+    struct fake_call *put = fake_wait(FAKE_AWS);
+    char *other = other_round(put->sent, "sha256", json_string("00"));
+    fake_reply(put, AWS_CONFLICT, 412, "PreconditionFailed", NULL, NULL);
+    fake_reply(fake_wait(FAKE_AWS), AWS_OK, 200, "", other, "\"e1\"");
+    put = fake_wait(FAKE_AWS);
+    assert_string_equal(put->condition, "*");
+    assert_string_equal(
+        put->path,
+        "/letters/dlq/year%3D2026/month%3D11/day%3D21/hour%3D09/T1-44136fa355b3678a.json");
+    fake_reply(put, AWS_OK, 200, "", NULL, "\"e2\"");
+    free(other);
+    fake_answer(fake_wait(FAKE_DELETE), 0, AWS_OK, "");
+}
+
+static void a_missing_bucket_is_made_again(void **state)
+{
+    (void)state;
+    t.with_s3.dead_letters = NULL;
+    die(hold_for_s3("a"), "rejected", "never", 1);
+    fake_reply(fake_wait(FAKE_AWS), AWS_MISSING, 404, "NoSuchBucket", NULL, NULL);
+    struct fake_call *create = fake_wait(FAKE_AWS);
+    assert_string_equal(create->path, "/letters");
+    fake_reply(create, AWS_OK, 200, "", NULL, NULL);
+    struct fake_call *put = fake_wait(FAKE_AWS);
+    assert_string_equal(put->path, KEY);
+    fake_reply(put, AWS_OK, 200, "", NULL, "\"e\"");
+    fake_answer(fake_wait(FAKE_DELETE), 0, AWS_OK, "");
+}
+
+/* ---- requeue ---- */
+
+static void a_retry_by_requeue_is_a_copy_with_its_number(void **state)
+{
+    (void)state;
+    struct work *w = hold("a");
+    w->record->seq = 3;
+    assert_true(settle_can_requeue(w, 3));
+    assert_true(settle_requeue(t.settle, w, clock_mono_ms() + 6900));
+    struct fake_call *send = fake_wait(FAKE_SEND);
+    assert_string_equal(send->queue_url, "q0");
+    assert_string_equal(send->body, "the body");
+    assert_string_equal(send->retry_count, "3");
+    assert_int_equal(send->attribute_count, 2);
+    assert_int_equal(send->delay_s, 7);
+    fake_run(20);
+    assert_null(fake_open(FAKE_DELETE));
+    fake_answer(send, 0, AWS_OK, "");
+    assert_int_equal(t.copied, 1);
+    fake_answer(fake_wait(FAKE_DELETE), 0, AWS_OK, "");
+    w = hold("b");
+    assert_true(settle_requeue(t.settle, w, clock_mono_ms() + 2000000));
+    send = fake_wait(FAKE_SEND);
+    assert_int_equal(send->delay_s, 900);
+    assert_true(settle_give_up(t.settle, w));
+    settle_leave(t.settle, w);
+    w = hold("c");
+    struct sqs_attribute ten[SQS_USER_ATTRIBUTES_MAX];
+    for (size_t i = 0; i < SQS_USER_ATTRIBUTES_MAX; i++)
+        ten[i] = (struct sqs_attribute){"x", "String", "y"};
+    struct sqs_message full = w->message;
+    full.attributes = ten;
+    full.attribute_count = SQS_USER_ATTRIBUTES_MAX;
+    assert_false(copy_retry_fits(&full, 4));
+    ten[4].name = COPY_RETRY_COUNT;
+    assert_true(copy_retry_fits(&full, 4));
+    settle_leave(t.settle, w);
 }
 
 int main(void)
@@ -356,6 +573,13 @@ int main(void)
         TEST(a_lost_lease_gives_up_a_waiting_copy_but_not_one_under_way),
         TEST(giving_up_at_the_deadline_releases),
         TEST(a_missing_dead_letter_queue_is_made_again),
+        TEST(s3_comes_first_then_the_queue_then_the_delete),
+        TEST(without_a_queue_s3_is_all),
+        TEST(an_object_of_the_same_round_is_done),
+        TEST(an_earlier_round_is_updated_in_place),
+        TEST(another_payload_is_never_overwritten),
+        TEST(a_missing_bucket_is_made_again),
+        TEST(a_retry_by_requeue_is_a_copy_with_its_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

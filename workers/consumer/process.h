@@ -1,0 +1,44 @@
+#ifndef WORKERS_CONSUMER_PROCESS_H
+#define WORKERS_CONSUMER_PROCESS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "workers/consumer/counters.h"
+#include "workers/consumer/inflight.h"
+#include "workers/consumer/queues.h"
+#include "workers/consumer/source.h"
+
+/* What becomes of a received message: claimed in the ledger, then what the record's state says,
+ * then what the destination says, each step written down before the next. process.c is the table
+ * of that; the steps are in claims.c, settle.c, route.c. Owns the lease and claim heartbeats. */
+struct process;
+struct objects;
+struct event_base;
+
+struct process_callbacks {
+    void (*gone)(void *arg); /* a message is about to leave: a slot will be free */
+    void (*trouble)(void *arg, const char *text);
+};
+
+/* All are borrowed and outlive it. objects: NULL where no source writes to S3. */
+struct process *process_new(struct event_base *base, struct queues *queues,
+                            const struct sources *sources, struct inflight *inflight,
+                            struct objects *objects, struct counters *counters,
+                            const struct process_callbacks *callbacks, void *arg);
+void process_free(struct process *p); /* before the sources, the objects and the queues */
+
+/* A message has been received. */
+void process_message(struct process *p, struct queue *q, const struct sqs_message *message,
+                     int visibility_s, int64_t first_byte_mono_ms);
+
+/* From now on nothing new is begun: messages whose delivery has not begun go back, their attempt
+ * uncounted; with begun_too (the drain's deadline) all do. */
+void process_release(struct process *p, bool begun_too);
+
+/* Appends what is in the way to an array of texts. */
+void process_waiting(const struct process *p, json_t *list);
+
+#endif
