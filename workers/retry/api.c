@@ -278,8 +278,7 @@ static void on_read_to_drop(void *arg, enum letter_answer answer, const char *te
         end_call(c, 404, "there is no such dead letter");
     else if (answer == LETTER_TROUBLE)
         end_call(c, 503, text);
-    else if (answer == LETTER_OK &&
-             deadletter_object_is_claimed(c->letter->object, clock_wall_ms()))
+    else if (answer == LETTER_OK && dead_letters_held(c->letter->object))
         end_call(c, 409, "in progress: it is being redriven");
     else
         letter_delete(c->letter, on_dropped, c);

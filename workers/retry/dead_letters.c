@@ -6,15 +6,18 @@
 #include "common/aws/bucket_open.h"
 #include "common/aws/endpoint.h"
 #include "common/aws/table_open.h"
+#include "common/base/clock.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
 #include "common/delivery/deadletter_object.h"
 #include "common/delivery/delivery.h"
 #include "common/delivery/ledger.h"
 #include "workers/retry/dlq_key.h"
+#include "workers/retry/owner.h"
 
 #define CLAIM_MS 30000 /* of a ledger record; extended while a redrive runs */
 #define HOUR_MS 3600000
+#define OTHER_CLOCK_MS 5000 /* by which a claim of another host counts longer */
 
 const struct s3_options dead_letters_patience = {
     .timeout_ms = 4000, .deadline_ms = 9000, .max_attempts = 3};
@@ -150,6 +153,12 @@ bool dead_letters_match(const struct params *filter, const struct deadletter_obj
     return (!filter->source || strcmp(filter->source, o->source) == 0) &&
            (!filter->error_class || strcmp(filter->error_class, o->error_class) == 0) &&
            o->failed_at_ms >= filter->from_ms && o->failed_at_ms <= filter->to_ms;
+}
+
+bool dead_letters_held(const struct deadletter_object *o)
+{
+    return deadletter_object_is_claimed(o, clock_wall_ms() - OTHER_CLOCK_MS) &&
+           !owner_is_gone(o->claimed_by);
 }
 
 void dead_letters_beyond(const struct dead_letters *d, const struct params *filter, char *key_out)

@@ -47,6 +47,10 @@ bool dead_letters_match(const struct params *filter, const struct deadletter_obj
  * key is the first failure's, which no later failure precedes. */
 void dead_letters_beyond(const struct dead_letters *d, const struct params *filter, char *key_out);
 
+/* Whether somebody is redriving it. A claim of another host counts a little longer than it says,
+ * since clocks differ; one of a process that has died here does not count. */
+bool dead_letters_held(const struct deadletter_object *o);
+
 /* For calls that a person waits for. */
 extern const struct s3_options dead_letters_patience;
 

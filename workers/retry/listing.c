@@ -67,8 +67,7 @@ json_t *listing_entry(const struct dead_letters *d, const struct letter *letter,
     json_object_set_new(one, "retry_count", json_integer(o->retry_count));
     json_object_set_new(one, "redrives", json_integer(o->redrives));
     json_object_set_new(one, "parked", json_boolean(o->parked));
-    json_object_set_new(one, "in_progress",
-                        json_boolean(deadletter_object_is_claimed(o, clock_wall_ms())));
+    json_object_set_new(one, "in_progress", json_boolean(dead_letters_held(o)));
     return one;
 }
 

@@ -2,12 +2,10 @@
 
 #include <assert.h>
 #include <event2/event.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/fault.h"
@@ -19,14 +17,13 @@
 #include "common/webhook/rules.h"
 #include "workers/retry/dlq_key.h"
 #include "workers/retry/letter.h"
+#include "workers/retry/owner.h"
 
-#define OWNER_BYTES 128
 #define TEXT_BYTES 512
 #define CLASS_BYTES 64
 #define BEAT_MS 1000           /* how often a delivery's claims are looked at */
 #define QUEUE_MS 45000         /* that a delivery may wait for a free place */
 #define OBJECT_MARGIN_MS 15000 /* the object's claim ends this long after the delivery must */
-#define OTHER_CLOCK_MS 5000    /* a claim of another host is taken over this late */
 #define UNTIMED_DELIVERY_S 30  /* for destinations without a timeout of their own */
 #define OUTCOME_TRIES 3
 #define DRAIN_MARGIN_MS 2000
@@ -553,7 +550,7 @@ static bool may_redrive(struct redrive *r)
         snprintf(why, sizeof(why), "parked after %d redrives: only force tries it again",
                  o->redrives);
         skip(r, "parked", why);
-    } else if (deadletter_object_is_claimed(o, clock_wall_ms() - OTHER_CLOCK_MS)) {
+    } else if (dead_letters_held(o)) {
         fail(r, "in_progress", "in progress");
     } else if (!source_of(r)) {
         snprintf(why, sizeof(why), "source \"%s\" is not in the configuration any more", o->source);
@@ -584,17 +581,6 @@ static void on_read(void *arg, enum letter_answer answer, const char *text)
     }
 }
 
-/* Who we are, in the object: nobody else has the same, another redrive of this process neither. */
-static void name_owner(char out[OWNER_BYTES])
-{
-    char host[65] = "";
-    uint64_t random = 0;
-    int rc = RAND_bytes((unsigned char *)&random, sizeof(random));
-    assert(rc == 1);
-    gethostname(host, sizeof(host) - 1);
-    snprintf(out, OWNER_BYTES, "%s:%ld:%016llx", host, (long)getpid(), (unsigned long long)random);
-}
-
 struct redrive *redrive_start(struct redriver *all, const struct redrive_request *request,
                               redrive_cb *done, void *arg)
 {
@@ -610,7 +596,7 @@ struct redrive *redrive_start(struct redriver *all, const struct redrive_request
     assert(r->beat);
     r->done = done;
     r->arg = arg;
-    name_owner(r->owner);
+    owner_make(r->owner);
     TAILQ_INSERT_TAIL(&all->all, r, link);
     all->running++;
     letter_read(r->letter, on_read, r);

@@ -59,7 +59,7 @@ function button(parent, text, label, handler) {
   return made;
 }
 
-const time = (text) => (text || '').replace('T', ' ').replace(/\.\d+Z$/, ' UTC');
+const time = (text) => (text || '').replace('T', ' ').replace(/\.\d+Z$/, '');
 const keyPath = (key) => `/api/v1/dlq/events/${key.split('/').map(encodeURIComponent).join('/')}`;
 
 function showSources(overview, summary) {
@@ -103,7 +103,8 @@ function fillChoice(select, values) {
 }
 
 async function showSummary() {
-  const [overview, summary] = await Promise.all([ask('/api/v1/sources'), ask('/api/v1/dlq/summary')]);
+  const overview = await ask('/api/v1/sources'); // first: a wrong token counts once
+  const summary = await ask('/api/v1/dlq/summary');
   showSources(overview, summary);
   fillChoice(byId('source'), summary.counts.map((one) => one.source).filter(Boolean));
   fillChoice(byId('class'), summary.counts.map((one) => one.error_class));
@@ -122,10 +123,10 @@ function filters() {
 function showRow(letter) {
   const row = byId('letters').tBodies[0].insertRow();
   cell(row, time(letter.failed_at), 'time', letter.first_failed_at === letter.failed_at ? '' : `first ${time(letter.first_failed_at)}`);
-  cell(row, letter.source, 'text');
+  cell(row, letter.source, 'name');
   cell(row, letter.event_id || '–', 'text', letter.trace_id);
   cell(row, letter.error, 'text', letter.error_class + (letter.parked ? ', parked' : '') + (letter.in_progress ? ', in progress' : ''));
-  cell(row, String(letter.retry_count), 'number', letter.redrives ? `${letter.redrives} redriven` : '');
+  cell(row, String(letter.retry_count), 'number', letter.redrives ? `${letter.redrives} by hand` : '');
   const buttons = cell(row, '', 'buttons');
   button(buttons, 'Show', `Show ${letter.trace_id}`, () => showDetail(letter));
   button(buttons, 'Retry', `Retry ${letter.trace_id}`, () => retryOne(letter));
@@ -145,7 +146,8 @@ async function showLetters(more = false) {
 }
 
 async function refresh() {
-  await Promise.all([showSummary(), showLetters()]);
+  await showSummary();
+  await showLetters();
 }
 
 function fact(name, value) {
@@ -168,7 +170,7 @@ async function showDetail(letter) {
   byId('attempts').replaceChildren(...(whole.attempts || []).map((attempt) => {
     const item = document.createElement('li');
     item.value = attempt.attempt;
-    item.textContent = `${time(attempt.at)}: ${attempt.error} (${attempt.ms} ms)`;
+    item.textContent = `${time(attempt.at)} UTC: ${attempt.error} (${attempt.ms} ms)`;
     return item;
   }));
   byId('encoding').textContent = whole.original_encoding === 'base64' ? '(base64)' : '';
