@@ -190,6 +190,7 @@ static struct {
     bool attempts_over, key_conflict;
     int64_t wait_ms;
     char error[128];
+    enum aws_class class;
     struct ledger_claim *claim; /* own */
     int written_count;
     enum ledger_written written;
@@ -205,6 +206,7 @@ static void on_result(void *arg, const struct ledger_result *result)
     seen.key_conflict = result->key_conflict;
     seen.wait_ms = result->wait_ms;
     snprintf(seen.error, sizeof(seen.error), "%s", result->error);
+    seen.class = result->class;
     seen.claim = result->claim;
     if (result->answer != LEDGER_CLAIMED) {
         assert_null(result->claim);
@@ -520,6 +522,7 @@ static void no_answer(void **state)
         assert_int_equal(seen.count, 1);
         assert_int_equal(seen.answer, LEDGER_UNREACHABLE);
         assert_string_equal(seen.error, "SomeCode: some words");
+        assert_int_equal(seen.class, classes[i]);
     }
     seen.count = 0;
     start_claim(6); /* a conflict that does not say what is there */
@@ -712,9 +715,20 @@ static void a_write_without_an_answer_can_be_repeated(void **state)
     assert_int_equal(seen.written, LEDGER_FAILED);
     assert_string_equal(seen.written_error, "some words");
     assert_int_equal(ledger_claim_record(seen.claim)->state, LEDGER_OPEN);
+    char *token = xstrdup(sent_text(":write"));
     start_write(LEDGER_DELIVERED, true);
+    assert_string_equal(sent_text(":write"), token);
+    /* It had been done, and had given the claim back. */
+    json_t *item = item_of("delivered", 1);
+    put(item, "write", dynamodb_s(token));
+    answer_old(item);
+    assert_int_equal(seen.written, LEDGER_WRITTEN);
+    assert_int_equal(ledger_claim_record(seen.claim)->state, LEDGER_DELIVERED);
+    start_write(LEDGER_DELIVERED, true);
+    assert_string_not_equal(sent_text(":write"), token);
     answer_new(item_of("delivered", 1));
     assert_int_equal(seen.written, LEDGER_WRITTEN);
+    free(token);
 }
 
 static void a_heartbeat_extends(void **state)
