@@ -189,7 +189,8 @@ static const struct {
      "{\"path\": \"/webhook/cxone-data-actions\", \"body\": \"json\","
      " \"event_id\": {\"pointers\": [\"/tenant_id\", \"/event_id\"]},"
      " \"required\": [\"/event_id\", \"/tenant_id\", \"/payload/interaction_id\"],"
-     " \"schema_version\": \"v2.1\"}"},
+     " \"schema_version\": \"v2.1\","
+     " \"dead_letter\": {\"queue\": \"\"}}"},
 };
 /* clang-format on */
 

@@ -73,6 +73,9 @@ static void presets_lie_under_what_is_written(void **state)
     assert_int_equal(json_array_size(conf_value(g, "require./status")), 1);
     assert_string_equal(conf_str(c, "path"), "/mine");
     assert_string_equal(conf_str(c, "schema_version"), "v2.1");
+    assert_string_equal(conf_str(g, "dead_letter.queue"), "g-dlq");
+    assert_string_equal(conf_str(c, "dead_letter.queue"), "");
+    assert_true(conf_bool(g, "dead_letter.s3") && conf_bool(c, "dead_letter.s3"));
     assert_string_equal(conf_str(c, "event_id.header"), "");
     assert_int_equal(json_array_size(conf_value(c, "required")), 3);
     assert_int_equal(json_array_size(conf_value(c, "require./x")), 2);
