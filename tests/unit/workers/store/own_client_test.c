@@ -277,6 +277,24 @@ static void get(struct fixture *f, const char *key)
     wait_done(f);
 }
 
+/* The first test: main makes the process's second COMMIT fail. */
+static void test_failed_commit(void **state)
+{
+    struct fixture *f = *state;
+    s3_create_bucket(f->client, &f->objects, "dead", &limits, on_plain, f);
+    wait_done(f);
+    assert_int_equal(f->class, AWS_OK);
+    put(f, "dlq/a", "body", true, NULL);
+    assert_int_equal(f->class, AWS_TRANSIENT);
+    assert_int_equal(f->status, 500);
+    assert_string_equal(f->code, "InternalError"); /* S3's XML */
+    get(f, "dlq/a");
+    assert_int_equal(f->class, AWS_MISSING);
+    assert_int_equal(s3_service_counts(f->s3).objects_put, 0);
+    put(f, "dlq/a", "body", true, NULL);
+    assert_int_equal(f->class, AWS_OK);
+}
+
 static void test_objects(void **state)
 {
     struct fixture *f = *state;
@@ -511,11 +529,9 @@ int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_objects),
-        TEST(test_listing),
-        TEST(test_ledger),
-        TEST(test_lost_answers),
-        TEST(test_unsigned_is_refused),
+        TEST(test_failed_commit), TEST(test_objects),      TEST(test_listing),
+        TEST(test_ledger),        TEST(test_lost_answers), TEST(test_unsigned_is_refused),
     };
+    setenv("SLUICE_FAULT", "store.commit:2:fail", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
