@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/fault.h"
 #include "workers/store/db.h"
 #include "workers/store/dynamodb_expression.h"
 #include "workers/store/dynamodb_op.h"
@@ -276,6 +277,8 @@ json_t *dynamodb_update_item_op(struct dynamodb_op *op)
 {
     struct write w = {0};
     json_t *out = NULL;
+    if (fault_point("store.update_item"))
+        return dynamodb_refuse(op, DYNAMODB_NO_SPACE, "fault point store.update_item");
     if (refuse_legacy(op) == 0 && (w.key = take_key(op)) &&
         begin(op, &w, "NONE ALL_OLD ALL_NEW UPDATED_OLD UPDATED_NEW ") == 0) {
         enum dynamodb_outcome condition = look_at_condition(op, &w);
