@@ -97,18 +97,20 @@ describe('one redrive', { concurrency: 2 }, () => {
 });
 
 describe('many redrives', { concurrency: 2 }, () => {
-    test('three sweeps of one page at once deliver each event once', async (t) => {
-        const { s, d } = await start(t);
-        for (let i = 0; i < 20; i++) {
-            await d.add({ body: cxone({ what: i % 2 ? 'sleep 0.3' : undefined }) });
-        }
-        const answers = await Promise.all([1, 2, 3].map(() => d.retry({ limit: 100 })));
-        assert.equal(answers.flatMap((a) => a.processed).filter((p) => !p.note).length, 20);
-        assert.ok(answers.flatMap((a) => a.failed).every((f) => f.class === 'in_progress'));
-        assert.equal(s.ledger().length, 20);
-        assert.equal(new Set(s.ledger().map((l) => l.trace)).size, 20);
-        assert.deepEqual(await d.keys(), []);
-    });
+    for (const ledger of [true, false]) {
+        test(`three sweeps of one page at once deliver each event once, ledger ${ledger ? 'on' : 'off'}`, async (t) => {
+            const { s, d } = await start(t, { sources: { cxone: { ledger } } });
+            for (let i = 0; i < 20; i++) {
+                await d.add({ body: cxone({ what: i % 2 ? 'sleep 0.3' : undefined }) });
+            }
+            const answers = await Promise.all([1, 2, 3].map(() => d.retry({ limit: 100 })));
+            assert.equal(answers.flatMap((a) => a.processed).filter((p) => !p.note).length, 20);
+            assert.ok(answers.flatMap((a) => a.failed).every((f) => f.class === 'in_progress'));
+            assert.equal(s.ledger().length, 20);
+            assert.equal(new Set(s.ledger().map((l) => l.trace)).size, 20);
+            assert.deepEqual(await d.keys(), []);
+        });
+    }
 
     test('250 are swept while others are deleted: each is met once', async (t) => {
         const { d } = await start(t);
