@@ -35,13 +35,16 @@ test('the status page shows the service', async (t) => {
     await until('the deliveries', () => s.ledger().length === 4);
     const dom = await until('the page to count both', async () => {
         const got = await browse(s, '--dump-dom');
-        return /<td[^>]*>1<\/td>\s*<td[^>]*>1<\/td>/.test(got) && got;
+        return /<td[^>]*>1<\/td>\s*<td[^>]*>1</.test(got) && got;
     }, { seconds: 15 });
     assert.match(dom, /<title>[^<]*Sluice/);
     const rows = [...dom.matchAll(/<tr[^]*?<\/tr>/g)].map(([row]) => [...row.matchAll(/<t[dh][^>]*>([^<]*)/g)].map((m) => m[1]));
     const row = rows.find((cells) => cells[0] === 'cxone');
     assert.deepEqual(row, ['cxone', '/webhook/cxone-data-actions', 'ledger', '0', '0', '1', '1']);
     assert.ok(rows.some((cells) => cells[0] === 'genesys'));
+    const letters = rows.filter((cells) => cells.includes('Show') || cells.includes('cxone')).slice(1);
+    assert.equal(letters.length, 1, 'the dead letter is listed');
+    assert.match(dom, /<span id="total">1 in all<\/span>/);
     const picture = path.join(s.dir, 'page.png');
     await browse(s, `--screenshot=${picture}`);
     assert.ok(fs.statSync(picture).size > 5000, 'a picture of the page');
