@@ -1,0 +1,870 @@
+#include "workers/consumer/process.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "common/delivery/ledger.h"
+#include "tests/unit/workers/consumer/fake_sqs.h"
+#include "workers/consumer/objects.h"
+
+/* process.c with claims.c, settle.c and route.c: SQS, the ledger and the destination are scripted
+ * by the test, which sees in what order they are asked. */
+
+#define NOW_MS INT64_C(1795253400124)
+
+/* ---- the ledger ---- */
+
+struct ledger {
+    int unused;
+};
+struct ledger_claim {
+    struct ledger_record *record; /* own */
+    int64_t until_mono_ms;
+};
+
+static struct {
+    bool asked, writing, extending;
+    char trace[64];
+    int max_attempts;
+    struct ledger_claim *claim;    /* the newest, borrowed */
+    int claims;                    /* that are held */
+    struct ledger_record *written; /* own: of the write under way or the last one */
+    bool releases;
+    int writes;
+    ledger_result_cb *answer;
+    ledger_written_cb *done;
+    void *arg, *write_arg;
+} l;
+
+struct ledger *ledger_new(struct aws_client *client, const struct aws_endpoint *endpoint,
+                          const struct ledger_config *config)
+{
+    (void)client, (void)endpoint, (void)config;
+    return xcalloc(1, sizeof(struct ledger));
+}
+
+void ledger_free(struct ledger *ledger)
+{
+    free(ledger);
+}
+
+int64_t ledger_now_ms(const struct ledger *ledger)
+{
+    (void)ledger;
+    return NOW_MS;
+}
+
+void ledger_claim(struct ledger *ledger, const struct ledger_key *key, const char *trace_id,
+                  int max_attempts, ledger_result_cb *done, void *arg)
+{
+    (void)ledger;
+    assert_false(l.asked);
+    assert_string_equal(key->destination, "trial");
+    assert_string_equal(key->source, "s");
+    assert_int_equal(strlen(key->payload_sha256), 64);
+    snprintf(l.trace, sizeof(l.trace), "%s", trace_id);
+    l.asked = true;
+    l.max_attempts = max_attempts;
+    l.answer = done;
+    l.arg = arg;
+}
+
+void ledger_extend(struct ledger_claim *c, ledger_written_cb *done, void *arg)
+{
+    (void)c;
+    assert_false(l.writing || l.extending);
+    l.extending = true;
+    l.done = done;
+    l.write_arg = arg;
+}
+
+void ledger_write(struct ledger_claim *c, const struct ledger_record *next, bool release,
+                  ledger_written_cb *done, void *arg)
+{
+    (void)c;
+    assert_false(l.writing || l.extending);
+    l.writing = true;
+    l.writes++;
+    l.releases = release;
+    l.done = done;
+    l.write_arg = arg;
+    ledger_record_free(l.written);
+    l.written = ledger_record_copy(next);
+}
+
+int64_t ledger_claim_until_mono_ms(const struct ledger_claim *c)
+{
+    return c->until_mono_ms;
+}
+
+const char *ledger_claim_id(const struct ledger_claim *c)
+{
+    (void)c;
+    return "trial|s|e1";
+}
+
+void ledger_claim_free(struct ledger_claim *c)
+{
+    if (!c)
+        return;
+    l.claims--;
+    l.writing = l.extending = false; /* its callback will not run */
+    ledger_record_free(c->record);
+    free(c);
+}
+
+/* ---- the destination ---- */
+
+struct delivery {
+    int unused;
+};
+static struct delivery one;
+static struct {
+    bool under_way, waits;
+    int started, cancelled, attempt;
+    delivery_cb *done;
+    void *arg;
+} d;
+
+static char a_destination;
+
+struct destination *destination_new(struct event_base *base, const char *name, const json_t *conf)
+{
+    (void)base, (void)name, (void)conf;
+    return (struct destination *)(void *)&a_destination;
+}
+
+void destination_free(struct destination *destination)
+{
+    (void)destination;
+}
+
+struct delivery *delivery_start(struct destination *destination, const struct webhook *hook,
+                                int attempt, delivery_cb *done, void *arg)
+{
+    (void)destination, (void)hook;
+    assert_false(d.under_way);
+    d.under_way = true;
+    d.started++;
+    d.attempt = attempt;
+    d.done = done;
+    d.arg = arg;
+    return &one;
+}
+
+bool delivery_waiting(const struct delivery *delivery)
+{
+    (void)delivery;
+    return d.waits;
+}
+
+void delivery_cancel(struct delivery *delivery)
+{
+    (void)delivery;
+    d.cancelled++;
+    d.under_way = false;
+}
+
+/* ---- the world ---- */
+
+static struct {
+    struct queues *queues;
+    struct inflight *inflight;
+    struct process *process;
+    struct counters n;
+    json_t *conf;
+    struct sources *sources;
+    struct source *source; /* of sources: changed by the tests */
+    struct ledger *ledger;
+    int gone;
+    char trouble[300];
+} t;
+
+#define CONF                                                                                       \
+    "{\"ledger\":{\"table\":\"t\",\"retention_s\":1000,\"outage\":\"wait\"},\"queues\":{},"        \
+    "\"destinations\":{\"trial\":{}},\"sources\":{\"s\":{\"body\":\"json\",\"ledger\":true,"       \
+    "\"queue\":\"q0\",\"inspection_queue\":\"dlq\",\"dead_letter\":{\"queue\":\"dlq\",\"s3\":"     \
+    "false},"                                                                                      \
+    "\"destination\":\"trial\",\"event_id\":{\"header\":\"\",\"pointers\":[\"/id\"]},"             \
+    "\"required\":[\"/id\"],\"require\":{},\"retry\":{\"strategy\":\"visibility\",\"base_s\":1,"   \
+    "\"cap_s\":1,\"max_retries\":5,\"visibility_s\":30,\"wait_s\":0,\"age_limit_s\":1000000000}}}" \
+    "}"
+
+static void on_gone(void *arg)
+{
+    (void)arg;
+    t.gone++;
+}
+
+static void on_trouble(void *arg, const char *text)
+{
+    (void)arg;
+    snprintf(t.trouble, sizeof(t.trouble), "%s", text);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    static const struct process_callbacks callbacks = {on_gone, on_trouble};
+    static const struct sources_ledger nowhere = {NULL, NULL};
+    memset(&t, 0, sizeof(t));
+    memset(&l, 0, sizeof(l));
+    memset(&d, 0, sizeof(d));
+    fake_forget();
+    fake_base = event_base_new();
+    t.queues = fake_queues(1);
+    t.inflight = inflight_new();
+    t.conf = json_loads(CONF, 0, NULL);
+    t.sources = sources_new(fake_base, t.conf, t.queues, &nowhere);
+    t.source = (struct source *)(uintptr_t)sources_of_queue(t.sources, queues_at(t.queues, 0), "s");
+    t.ledger = t.source->ledger;
+    t.process =
+        process_new(fake_base, t.queues, t.sources, t.inflight, NULL, &t.n, &callbacks, NULL);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    t.source->ledger = t.ledger;
+    process_free(t.process);
+    inflight_free(t.inflight);
+    sources_free(t.sources);
+    queues_free(t.queues);
+    json_decref(t.conf);
+    ledger_record_free(l.written);
+    fake_forget();
+    event_base_free(fake_base);
+    assert_int_equal(l.claims, 0);
+    return 0;
+}
+
+static struct work *receive_body(const char *body, int count, int64_t sent_ms, const char *number)
+{
+    const struct sqs_attribute list[] = {{"RetryCount", "Number", number ? number : "0"}};
+    const struct sqs_message m = {.id = "m1",
+                                  .receipt_handle = "h1",
+                                  .body = body,
+                                  .body_len = strlen(body),
+                                  .attributes = list,
+                                  .attribute_count = number ? 1 : 0,
+                                  .receive_count = count,
+                                  .sent_at_ms = sent_ms};
+    process_message(t.process, queues_at(t.queues, 0), &m, 30, clock_mono_ms());
+    return inflight_first(t.inflight);
+}
+
+static struct work *receive(void)
+{
+    struct work *w = receive_body("{\"id\":\"e1\"}", 1, NOW_MS, NULL);
+    assert_true(l.asked);
+    assert_int_equal(d.started, 0);
+    return w;
+}
+
+static struct ledger_record *record(enum ledger_state state, int attempts)
+{
+    struct ledger_record *r = ledger_record_new();
+    r->state = state;
+    r->attempts = attempts;
+    return r;
+}
+
+/* Hands out the claim; takes over r. */
+static void grant_over(struct ledger_record *r, bool attempts_over)
+{
+    struct ledger_claim *c = xcalloc(1, sizeof(*c));
+    c->record = r;
+    c->until_mono_ms = clock_mono_ms() + 28000;
+    l.claim = c;
+    l.claims++;
+    const struct ledger_result result = {.answer = LEDGER_CLAIMED,
+                                         .claim = c,
+                                         .record = r,
+                                         .attempts_over = attempts_over,
+                                         .error = ""};
+    assert_true(l.asked);
+    l.asked = false;
+    l.answer(l.arg, &result);
+}
+
+static void grant(struct ledger_record *r)
+{
+    grant_over(r, false);
+}
+
+static void answer(enum ledger_answer how, int64_t wait_ms)
+{
+    struct ledger_record *r = record(LEDGER_DELIVERED, 1);
+    const struct ledger_result result = {
+        .answer = how, .record = r, .wait_ms = wait_ms, .error = "no such table"};
+    assert_true(l.asked);
+    l.asked = false;
+    l.answer(l.arg, &result);
+    ledger_record_free(r);
+}
+
+static void written(enum ledger_written how)
+{
+    assert_true(l.writing || l.extending);
+    l.writing = l.extending = false;
+    l.done(l.write_arg, how, how == LEDGER_WRITTEN ? "" : "says the test");
+}
+
+static void verdict(enum verdict v, const char *error)
+{
+    const struct delivery_outcome outcome = {
+        .verdict = v, .class = "destination", .error = error, .status = 75, .took_ms = 3};
+    assert_true(d.under_way);
+    d.under_way = false;
+    d.done(d.arg, &outcome);
+}
+
+static void assert_idle(void)
+{
+    fake_run(20);
+    assert_null(fake_open(FAKE_DELETE));
+    assert_null(fake_open(FAKE_VISIBILITY));
+    assert_null(fake_open(FAKE_SEND));
+}
+
+static void assert_written(enum ledger_state state, int attempts, bool releases)
+{
+    assert_true(l.writing);
+    assert_int_equal(l.written->state, state);
+    assert_int_equal(l.written->attempts, attempts);
+    assert_int_equal(l.releases, releases);
+    assert_idle();
+}
+
+static void deleted(void)
+{
+    fake_answer(fake_wait(FAKE_DELETE), 0, AWS_OK, "");
+    assert_int_equal(inflight_count(t.inflight), 0);
+}
+
+static void deferred(int at_least_s, int at_most_s)
+{
+    struct fake_call *f = fake_wait(FAKE_VISIBILITY);
+    assert_in_range(f->visibility_s[0], at_least_s, at_most_s);
+    fake_answer(f, 0, AWS_OK, "");
+    assert_int_equal(inflight_count(t.inflight), 0);
+}
+
+/* ---- tests ---- */
+
+static void the_outcome_is_written_before_the_delete(void **state)
+{
+    (void)state;
+    receive();
+    assert_int_equal(l.max_attempts, 6);
+    assert_idle();
+    grant(record(LEDGER_OPEN, 3));
+    assert_int_equal(d.attempt, 3);
+    verdict(DELIVERED, "");
+    assert_written(LEDGER_DELIVERED, 3, true);
+    assert_int_equal(l.written->at_ms, NOW_MS);
+    written(LEDGER_WRITTEN);
+    deleted();
+    assert_int_equal(t.n.delivered, 1);
+    assert_int_equal(l.writes, 1);
+}
+
+static void an_outcome_is_offered_until_it_is_answered(void **state)
+{
+    (void)state;
+    struct work *w = receive();
+    grant(record(LEDGER_OPEN, 1));
+    verdict(DELIVERED, "");
+    for (int i = 1; i <= 3; i++) {
+        written(LEDGER_FAILED);
+        assert_idle();
+        w->write_at_mono_ms = 0;
+        fake_run(250);
+        assert_int_equal(l.writes, i + 1);
+        assert_written(LEDGER_DELIVERED, 1, true);
+    }
+    l.claim->until_mono_ms = 0; /* over by our own clock: still offered */
+    written(LEDGER_WRITTEN);
+    deleted();
+}
+
+static void an_outcome_that_comes_too_late_leaves_the_message_alone(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        receive();
+        grant(record(LEDGER_OPEN, i == 2 ? 6 : 1));
+        verdict(i ? RETRY : DELIVERED, "no");
+        written(LEDGER_LOST);
+        assert_idle();
+        assert_int_equal(inflight_count(t.inflight), 0);
+        d.started = 0;
+    }
+    assert_int_equal(t.n.claims_lost, 3);
+}
+
+static void a_retry_is_written_before_it_is_hidden(void **state)
+{
+    (void)state;
+    receive();
+    grant(record(LEDGER_OPEN, 2));
+    verdict(RETRY, "it said no");
+    assert_written(LEDGER_OPEN, 2, true);
+    assert_int_equal(l.written->not_before_ms, NOW_MS + 1000);
+    assert_non_null(strstr(l.written->history, "\"attempt\":2,\"error\":\"it said no\""));
+    assert_true(l.written->first_failed_at_ms > 0);
+    written(LEDGER_WRITTEN);
+    deferred(1, 1);
+    assert_int_equal(t.n.retried, 1);
+}
+
+static void a_dead_letter_goes_dying_copied_dead_deleted(void **state)
+{
+    (void)state;
+    receive();
+    grant(record(LEDGER_OPEN, 6));
+    verdict(RETRY, "the last");
+    assert_written(LEDGER_DYING, 6, false);
+    assert_string_equal(l.written->error_class, "exhausted");
+    assert_string_equal(l.written->error, "the last");
+    assert_true(l.written->failed_at_ms > 0);
+    written(LEDGER_WRITTEN);
+    fake_answer(fake_wait(FAKE_SEND), 0, AWS_OK, "");
+    assert_written(LEDGER_DEAD, 6, true);
+    assert_string_equal(l.written->message_id, "m1");
+    assert_int_equal(l.written->at_ms, NOW_MS);
+    written(LEDGER_WRITTEN);
+    deleted();
+    assert_int_equal(t.n.dead, 1);
+}
+
+static void who_finds_dying_never_delivers(void **state)
+{
+    (void)state;
+    receive();
+    struct ledger_record *r = record(LEDGER_DYING, 6);
+    ledger_record_set(&r->error, "it said no");
+    ledger_record_set(&r->error_class, "exhausted");
+    r->failed_at_ms = r->first_failed_at_ms = NOW_MS;
+    grant(r);
+    assert_int_equal(d.started, 0);
+    assert_false(l.writing);
+    struct fake_call *f = fake_wait(FAKE_SEND);
+    assert_non_null(strstr(f->first_value, "\"error\":\"it said no\""));
+    fake_answer(f, 0, AWS_OK, "");
+    assert_written(LEDGER_DEAD, 6, true);
+    assert_int_equal(l.written->failed_at_ms, NOW_MS);
+    written(LEDGER_WRITTEN);
+    deleted();
+}
+
+static void attempts_that_are_over_end_it(void **state)
+{
+    (void)state;
+    receive();
+    struct ledger_record *r = record(LEDGER_OPEN, 6);
+    ledger_record_failure(r, NOW_MS, "the sixth", 1, 1);
+    grant_over(r, true);
+    assert_int_equal(d.started, 0);
+    assert_written(LEDGER_DYING, 6, false);
+    assert_string_equal(l.written->error, "the sixth");
+    assert_string_equal(l.written->error_class, "exhausted");
+    assert_int_equal(l.written->first_failed_at_ms, NOW_MS);
+}
+
+static void what_breaks_a_rule_dies_without_an_attempt(void **state)
+{
+    (void)state;
+    receive_body("{\"other\":1}", 1, NOW_MS, NULL);
+    grant(record(LEDGER_OPEN, 1));
+    assert_int_equal(d.started, 0);
+    assert_written(LEDGER_DYING, 0, false);
+    assert_string_equal(l.written->error_class, "validation");
+    written(LEDGER_WRITTEN);
+    fake_answer(fake_wait(FAKE_SEND), 0, AWS_OK, "");
+    written(LEDGER_WRITTEN);
+    deleted();
+}
+
+static void delivered_is_deleted(void **state)
+{
+    (void)state;
+    receive();
+    answer(LEDGER_CLAIMED, 0);
+    assert_int_equal(t.n.duplicates, 1);
+    assert_int_equal(l.writes, 0);
+    deleted();
+    assert_int_equal(d.started, 0);
+}
+
+static void a_copy_of_the_finished_round_is_deleted(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) { /* sent before, or the very message */
+        receive_body("{\"id\":\"e1\"}", 1, i ? NOW_MS + 5 : NOW_MS, NULL);
+        struct ledger_record *r = record(LEDGER_DEAD, 6);
+        r->at_ms = NOW_MS;
+        ledger_record_set(&r->message_id, i ? "m1" : "m0");
+        grant(r);
+        assert_written(LEDGER_DEAD, 6, true); /* as it was, without the claim */
+        written(LEDGER_WRITTEN);
+        deleted();
+    }
+    assert_int_equal(t.n.duplicates, 2);
+    assert_int_equal(d.started, 0);
+}
+
+static void what_is_sent_after_its_death_begins_a_new_round(void **state)
+{
+    (void)state;
+    receive_body("{\"id\":\"e1\"}", 1, NOW_MS + 1, NULL);
+    struct ledger_record *r = record(LEDGER_DEAD, 6);
+    r->at_ms = NOW_MS;
+    r->seq = 5;
+    ledger_record_failure(r, NOW_MS - 9000, "then", 1, 1);
+    grant(r);
+    assert_int_equal(d.started, 0);
+    assert_written(LEDGER_OPEN, 1, false);
+    assert_int_equal(l.written->first_failed_at_ms, NOW_MS - 9000);
+    assert_non_null(strstr(l.written->history, "then"));
+    assert_int_equal(l.written->seq, 0); /* the message's own number */
+    written(LEDGER_WRITTEN);
+    assert_int_equal(d.attempt, 1);
+    verdict(DELIVERED, "");
+    written(LEDGER_WRITTEN);
+    deleted();
+}
+
+static void in_a_new_round_copies_of_the_old_one_are_deleted(void **state)
+{
+    (void)state;
+    receive();
+    struct ledger_record *r = record(LEDGER_OPEN, 2);
+    r->at_ms = NOW_MS;
+    grant(r);
+    assert_int_equal(d.started, 0);
+    assert_written(LEDGER_OPEN, 1, true);
+    written(LEDGER_WRITTEN);
+    deleted();
+}
+
+static void who_is_busy_is_waited_for(void **state)
+{
+    (void)state;
+    receive();
+    answer(LEDGER_BUSY, 30500);
+    deferred(2, 2);
+    receive_body("{\"id\":\"e1\"}", 4, NOW_MS, NULL);
+    answer(LEDGER_BUSY, 30500);
+    deferred(16, 16);
+    receive_body("{\"id\":\"e1\"}", 40, NOW_MS, NULL);
+    answer(LEDGER_BUSY, 30500);
+    deferred(31, 31);
+    receive();
+    answer(LEDGER_NOT_YET, 6100);
+    deferred(7, 7);
+    assert_int_equal(t.n.deferred, 4);
+    assert_int_equal(d.started + l.writes, 0);
+}
+
+static void without_the_ledger_events_wait_or_go_on(void **state)
+{
+    (void)state;
+    receive();
+    answer(LEDGER_UNREACHABLE, 0);
+    deferred(1, 1);
+    assert_non_null(strstr(t.trouble, "no such table"));
+    json_t *waiting = json_array();
+    process_waiting(t.process, waiting);
+    assert_int_equal(json_array_size(waiting), 1);
+    json_decref(waiting);
+    t.source->deliver_in_outage = true;
+    receive_body("{\"id\":\"e1\"}", 3, NOW_MS, NULL);
+    answer(LEDGER_UNREACHABLE, 0);
+    assert_int_equal(d.attempt, 3);
+    verdict(DELIVERED, "");
+    deleted();
+    assert_int_equal(t.n.unreachable, 2);
+    receive_body("{\"id\":\"e1\"}", 3, NOW_MS, NULL);
+    answer(LEDGER_CLAIMED, 0);
+    deleted();
+    waiting = json_array();
+    process_waiting(t.process, waiting);
+    assert_int_equal(json_array_size(waiting), 0);
+    json_decref(waiting);
+}
+
+static void a_lost_claim_ends_the_delivery(void **state)
+{
+    (void)state;
+    struct work *w = receive();
+    grant(record(LEDGER_OPEN, 1));
+    w->claim_extend_mono_ms = 0;
+    fake_run(250);
+    assert_true(l.extending);
+    written(LEDGER_WRITTEN);
+    assert_int_equal(d.cancelled, 0);
+    w->claim_extend_mono_ms = 0;
+    fake_run(250);
+    written(LEDGER_FAILED); /* tried again */
+    assert_in_range(w->claim_extend_mono_ms - clock_mono_ms(), 900, 1000);
+    w->claim_extend_mono_ms = 0;
+    fake_run(250);
+    written(LEDGER_LOST);
+    assert_int_equal(d.cancelled, 1);
+    assert_int_equal(inflight_count(t.inflight), 0);
+    d.started = 0;
+    receive();
+    grant(record(LEDGER_OPEN, 1));
+    l.claim->until_mono_ms = clock_mono_ms();
+    fake_run(250);
+    assert_int_equal(d.cancelled, 2);
+    assert_idle();
+    assert_int_equal(t.n.claims_lost, 2);
+}
+
+/* The heartbeat and the outcome do not run into each other. */
+static void an_outcome_waits_for_the_extension_under_way(void **state)
+{
+    (void)state;
+    struct work *w = receive();
+    grant(record(LEDGER_OPEN, 1));
+    w->claim_extend_mono_ms = 0;
+    fake_run(250);
+    assert_true(l.extending);
+    verdict(DELIVERED, "");
+    assert_int_equal(l.writes, 0);
+    written(LEDGER_LOST); /* whatever it says, the outcome is offered */
+    assert_written(LEDGER_DELIVERED, 1, true);
+    written(LEDGER_WRITTEN);
+    deleted();
+}
+
+static void a_lost_lease_alone_ends_nothing(void **state)
+{
+    (void)state;
+    struct work *w = receive();
+    grant(record(LEDGER_OPEN, 1));
+    w->until_mono_ms = clock_mono_ms();
+    fake_run(300);
+    assert_int_equal(t.n.lost, 1);
+    assert_int_equal(d.cancelled, 0);
+    verdict(DELIVERED, "");
+    written(LEDGER_WRITTEN);
+    deleted();
+    t.source->ledger = NULL;
+    w = receive_body("{\"id\":\"e1\"}", 1, NOW_MS, NULL);
+    w->until_mono_ms = clock_mono_ms();
+    fake_run(300);
+    assert_int_equal(d.cancelled, 1);
+    assert_int_equal(inflight_count(t.inflight), 0);
+}
+
+/* ---- requeue ---- */
+
+static void a_requeue_is_moving_sent_open_deleted(void **state)
+{
+    (void)state;
+    t.source->requeue = true;
+    receive_body("{\"id\":\"e1\"}", 1, NOW_MS, "2");
+    struct ledger_record *r = record(LEDGER_OPEN, 3);
+    r->seq = 2;
+    grant(r);
+    verdict(RETRY, "no");
+    assert_written(LEDGER_MOVING, 3, false);
+    assert_int_equal(l.written->seq, 3);
+    assert_int_equal(l.written->not_before_ms, NOW_MS + 1000);
+    written(LEDGER_WRITTEN);
+    struct fake_call *f = fake_wait(FAKE_SEND);
+    assert_string_equal(f->retry_count, "3");
+    assert_int_equal(f->delay_s, 1);
+    assert_string_equal(f->queue_url, "q0");
+    fake_answer(f, 0, AWS_OK, "");
+    assert_written(LEDGER_OPEN, 3, true);
+    written(LEDGER_WRITTEN);
+    deleted();
+    assert_int_equal(t.n.requeued, 1);
+}
+
+static void an_older_message_under_moving_repeats_the_send(void **state)
+{
+    (void)state;
+    receive_body("{\"id\":\"e1\"}", 2, NOW_MS, "2");
+    struct ledger_record *r = record(LEDGER_MOVING, 3);
+    r->seq = 3;
+    grant(r);
+    assert_int_equal(d.started, 0);
+    struct fake_call *f = fake_wait(FAKE_SEND);
+    assert_string_equal(f->retry_count, "3");
+    fake_answer(f, 0, AWS_OK, "");
+    assert_written(LEDGER_OPEN, 3, true);
+    written(LEDGER_WRITTEN);
+    deleted();
+}
+
+static void the_copy_under_moving_has_arrived(void **state)
+{
+    (void)state;
+    receive_body("{\"id\":\"e1\"}", 1, NOW_MS, "3");
+    struct ledger_record *r = record(LEDGER_MOVING, 3);
+    r->seq = 3;
+    grant(r);
+    assert_written(LEDGER_OPEN, 3, true);
+    written(LEDGER_WRITTEN);
+    assert_true(l.asked); /* once more, for the attempt */
+    r = record(LEDGER_OPEN, 4);
+    r->seq = 3;
+    grant(r);
+    assert_int_equal(d.attempt, 4);
+}
+
+static void an_older_message_is_deleted_and_its_attempt_given_back(void **state)
+{
+    (void)state;
+    receive_body("{\"id\":\"e1\"}", 1, NOW_MS, NULL);
+    struct ledger_record *r = record(LEDGER_OPEN, 4);
+    r->seq = 1;
+    grant(r);
+    assert_int_equal(d.started, 0);
+    assert_written(LEDGER_OPEN, 3, true);
+    written(LEDGER_WRITTEN);
+    deleted();
+    assert_int_equal(t.n.duplicates, 1);
+}
+
+static void a_newer_number_is_adopted_unless_it_is_absurd(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *number;
+        int seq;
+    } cases[] = {{"3", 3}, {"1001", 1001}, {"1002", 1}, {"2147483647", 1}};
+    for (size_t i = 0; i < 4; i++) {
+        receive_body("{\"id\":\"e1\"}", 1, NOW_MS, cases[i].number);
+        struct ledger_record *r = record(LEDGER_OPEN, 1);
+        r->seq = 1;
+        grant(r);
+        verdict(RETRY, "no");
+        assert_written(LEDGER_OPEN, 1, true);
+        assert_int_equal(l.written->seq, cases[i].seq);
+        written(LEDGER_WRITTEN);
+        deferred(1, 1);
+    }
+}
+
+/* ---- drain ---- */
+
+static void a_drain_gives_attempts_back(void **state)
+{
+    (void)state;
+    receive();
+    grant(record(LEDGER_OPEN, 2));
+    d.waits = true;
+    process_release(t.process, false);
+    assert_int_equal(d.cancelled, 1);
+    assert_written(LEDGER_OPEN, 1, true);
+    written(LEDGER_WRITTEN);
+    deferred(0, 0);
+    assert_int_equal(t.n.released, 1);
+    receive_body("{\"id\":\"e1\"}", 1, NOW_MS, NULL);
+    deferred(0, 0); /* what a last poll brought */
+    assert_false(l.asked);
+}
+
+static void a_drain_meets_the_ledgers_answer(void **state)
+{
+    (void)state;
+    receive();
+    process_release(t.process, false);
+    assert_idle();
+    grant(record(LEDGER_OPEN, 2));
+    assert_int_equal(d.started, 0);
+    assert_written(LEDGER_OPEN, 1, true);
+    written(LEDGER_WRITTEN);
+    deferred(0, 0);
+}
+
+static void at_the_deadline_a_delivery_counts_and_a_copy_is_given_up(void **state)
+{
+    (void)state;
+    receive();
+    grant(record(LEDGER_OPEN, 2));
+    process_release(t.process, false);
+    assert_int_equal(d.cancelled, 0);
+    process_release(t.process, true);
+    assert_int_equal(d.cancelled, 1);
+    assert_written(LEDGER_OPEN, 2, true);
+    written(LEDGER_WRITTEN);
+    deferred(0, 0);
+}
+
+static void without_a_ledger_receives_count(void **state)
+{
+    (void)state;
+    t.source->ledger = NULL;
+    receive_body("{\"id\":\"e1\"}", 6, NOW_MS, NULL);
+    assert_int_equal(d.attempt, 6);
+    verdict(RETRY, "the last");
+    struct fake_call *f = fake_wait(FAKE_SEND);
+    assert_non_null(strstr(f->first_value, "\"retry_count\":5"));
+    assert_non_null(strstr(f->first_value, "\"attempt\":6,\"error\":\"the last\""));
+    fake_answer(f, 0, AWS_OK, "");
+    deleted();
+    receive_body("{\"id\":\"e1\"}", 2, NOW_MS, NULL);
+    verdict(RETRY, "no");
+    deferred(1, 1);
+    receive_body("{\"id\":\"e1\"}", 7, NOW_MS, NULL);
+    f = fake_wait(FAKE_SEND);
+    assert_non_null(strstr(f->first_value, "\"error_class\":\"exhausted\""));
+    fake_answer(f, 0, AWS_OK, "");
+    deleted();
+    assert_int_equal(l.writes, 0);
+}
+
+static void what_is_no_event_is_inspected_unclaimed(void **state)
+{
+    (void)state;
+    receive_body("{\"id\":", 1, NOW_MS, NULL);
+    assert_false(l.asked);
+    fake_answer(fake_wait(FAKE_SEND), 0, AWS_OK, "");
+    deleted();
+    assert_int_equal(t.n.malformed, 1);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(the_outcome_is_written_before_the_delete),
+        TEST(an_outcome_is_offered_until_it_is_answered),
+        TEST(an_outcome_that_comes_too_late_leaves_the_message_alone),
+        TEST(a_retry_is_written_before_it_is_hidden),
+        TEST(a_dead_letter_goes_dying_copied_dead_deleted),
+        TEST(who_finds_dying_never_delivers),
+        TEST(attempts_that_are_over_end_it),
+        TEST(what_breaks_a_rule_dies_without_an_attempt),
+        TEST(delivered_is_deleted),
+        TEST(a_copy_of_the_finished_round_is_deleted),
+        TEST(what_is_sent_after_its_death_begins_a_new_round),
+        TEST(in_a_new_round_copies_of_the_old_one_are_deleted),
+        TEST(who_is_busy_is_waited_for),
+        TEST(without_the_ledger_events_wait_or_go_on),
+        TEST(a_lost_claim_ends_the_delivery),
+        TEST(an_outcome_waits_for_the_extension_under_way),
+        TEST(a_lost_lease_alone_ends_nothing),
+        TEST(a_requeue_is_moving_sent_open_deleted),
+        TEST(an_older_message_under_moving_repeats_the_send),
+        TEST(the_copy_under_moving_has_arrived),
+        TEST(an_older_message_is_deleted_and_its_attempt_given_back),
+        TEST(a_newer_number_is_adopted_unless_it_is_absurd),
+        TEST(a_drain_gives_attempts_back),
+        TEST(a_drain_meets_the_ledgers_answer),
+        TEST(at_the_deadline_a_delivery_counts_and_a_copy_is_given_up),
+        TEST(without_a_ledger_receives_count),
+        TEST(what_is_no_event_is_inspected_unclaimed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
