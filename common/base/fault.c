@@ -8,7 +8,7 @@
 
 #define FAULTS_MAX 16
 
-enum action { ACTION_KILL, ACTION_FAIL, ACTION_ALWAYS };
+enum action { ACTION_KILL, ACTION_EACH, ACTION_FAIL, ACTION_ALWAYS };
 
 struct fault {
     char point[64];
@@ -35,6 +35,7 @@ static void load_one(char *text)
     strcpy(f->point, point);
     f->at = number ? strtol(number, NULL, 10) : 1;
     f->action = !action || strcmp(action, "kill") == 0 ? ACTION_KILL
+                : strcmp(action, "each") == 0          ? ACTION_EACH
                 : strcmp(action, "always") == 0        ? ACTION_ALWAYS
                                                        : ACTION_FAIL;
 }
@@ -53,9 +54,15 @@ static void load(void)
     free(copy);
 }
 
+static bool is_ticket(const char *name, const char *point)
+{
+    size_t len = strlen(point);
+    return strncmp(name, point, len) == 0 && (!name[len] || name[len] == '-');
+}
+
 /* True where kills are not bounded, or one more is allowed: removing a file is what no two
  * processes can both do. */
-static bool take_ticket(void)
+static bool take_ticket(const char *point)
 {
     const char *path = getenv("SLUICE_FAULT_TICKETS");
     if (!path)
@@ -64,7 +71,7 @@ static bool take_ticket(void)
     DIR *dir = opendir(path);
     const struct dirent *entry;
     while (dir && !taken && (entry = readdir(dir)))
-        taken = unlinkat(dirfd(dir), entry->d_name, 0) == 0;
+        taken = is_ticket(entry->d_name, point) && unlinkat(dirfd(dir), entry->d_name, 0) == 0;
     if (dir)
         closedir(dir);
     return taken;
@@ -81,11 +88,11 @@ bool fault_point(const char *point)
         f->hits++;
         if (f->action == ACTION_ALWAYS)
             return f->hits >= f->at;
-        if (f->hits != f->at)
+        if (f->hits != f->at && !(f->action == ACTION_EACH && f->hits > f->at))
             return false;
         if (f->action == ACTION_FAIL)
             return true;
-        if (take_ticket())
+        if (take_ticket(point))
             kill(getpid(), SIGKILL);
         return false;
     }

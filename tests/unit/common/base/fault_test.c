@@ -42,6 +42,8 @@ static void points(void **state)
     assert_int_equal(run("store.commit:1", "store.commit", 1), -SIGKILL);
     assert_int_equal(run("store.commit:3:kill", "store.commit", 2), 0);
     assert_int_equal(run("store.commit:3:kill", "store.commit", 3), -SIGKILL);
+    assert_int_equal(run("store.commit:3:each", "store.commit", 2), 0);
+    assert_int_equal(run("store.commit:3:each", "store.commit", 3), -SIGKILL);
     assert_int_equal(run("a:1:fail,store.commit:1:fail", "store.commit", 2), 1);
     assert_int_equal(run("a:1:fail,b:1:fail", "store.commit", 2), 0);
 }
@@ -54,7 +56,7 @@ static void tickets_bound_the_kills(void **state)
     assert_non_null(mkdtemp(dir));
     for (int i = 0; i < 2; i++) {
         char path[64];
-        snprintf(path, sizeof(path), "%s/%d", dir, i);
+        snprintf(path, sizeof(path), "%s/a-%d", dir, i);
         FILE *ticket = fopen(path, "w");
         assert_non_null(ticket);
         fclose(ticket);
@@ -62,8 +64,11 @@ static void tickets_bound_the_kills(void **state)
     setenv("SLUICE_FAULT_TICKETS", dir, 1);
     assert_int_equal(run("a:1", "a", 1), -SIGKILL);
     assert_int_equal(run("b:1", "a", 1), 0);
+    assert_int_equal(run("b:1,aa:1", "b", 1), 0);
+    assert_int_equal(run("b:1,aa:1", "aa", 1), 0);
     assert_int_equal(run("a:1", "a", 1), -SIGKILL);
     assert_int_equal(run("a:1", "a", 1), 0);
+    assert_int_equal(run("a:1:each", "a", 3), 0);
     unsetenv("SLUICE_FAULT_TICKETS");
     assert_int_equal(rmdir(dir), 0);
 }
