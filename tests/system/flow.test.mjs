@@ -41,7 +41,7 @@ test(`${events} mixed events end in the right place, byte for byte`, async (t) =
     s.writeConf({
         ...s.conf,
         destinations: { ...s.conf.destinations, journal: { type: 'file', path: file } },
-        sources: { ...s.conf.sources, blob: { preset: 'generic', path: '/blob', verify: { type: 'none' }, destination: 'journal' } },
+        sources: { ...s.conf.sources, blob: { preset: 'generic', path: '/blob', verify: { type: 'none' }, destination: 'journal', ack_deadline_ms: 10_000 } },
     });
     await s.launch();
 

@@ -58,8 +58,8 @@ for (const [name, folder] of [
         const { status, stdout } = await runProgram('sluicectl', ['-c', s.confFile, '--json', 'status']);
         assert.equal(status, 0);
         assert.ok(JSON.parse(stdout).workers.length >= 5);
-        const health = await runProgram('sluicectl', ['-c', s.confFile, 'health']);
-        assert.equal(health.status, 0, health.stdout + health.stderr);
+        await until('every worker to be healthy', async () =>
+            (await runProgram('sluicectl', ['-c', s.confFile, 'health'])).status === 0, { seconds: 15 });
     });
 }
 
