@@ -6,16 +6,15 @@ import { test } from 'node:test';
 import { DeadLetters, drained, eventIdOf } from '../tools/dead-letters.mjs';
 import { cxone, genesys, newId, spread } from '../tools/events.mjs';
 import { runProgram, Service, top } from '../tools/service.mjs';
-import { slow, until } from '../tools/wait.mjs';
+import { until } from '../tools/wait.mjs';
 
 // A destination that refuses until the test says otherwise: so one event can die and be redriven.
-// Files in its folder: "open" = deliver, "slow" = take that many seconds first.
+// A file "open" in its folder: deliver.
 function fickle(s) {
     const folder = path.join(s.dir, 'fickle');
     const script = path.join(s.dir, 'fickle.sh');
     fs.mkdirSync(folder);
     fs.writeFileSync(script, `#!/usr/bin/env bash
-[ ! -e ${folder}/slow ] || sleep "$(<${folder}/slow)"
 if [ -e ${folder}/open ]; then exec ${top}/tests/tools/ledger-destination ${s.ledgerDir}; fi
 cat >/dev/null
 echo "closed at attempt $SLUICE_ATTEMPT" >&2
@@ -25,8 +24,6 @@ exit 65
     return {
         destination: { type: 'exec', argv: [script], max_running: 32, timeout_s: 60 },
         open: () => fs.writeFileSync(path.join(folder, 'open'), ''),
-        close: () => fs.rmSync(path.join(folder, 'open'), { force: true }),
-        slow: (seconds) => fs.writeFileSync(path.join(folder, 'slow'), String(seconds)),
         refused: () => fs.readFileSync(path.join(folder, 'refused'), 'utf8').split('\n').filter(Boolean),
     };
 }
@@ -101,21 +98,6 @@ test('a failed redrive leaves one object with one retry more, a success leaves n
     assert.equal(s.ledger().length, 1);
 });
 
-test('two redrives of one page at once deliver each event once', async (t) => {
-    const { s, dlq, to } = await withDead(t, { count: 12 });
-    to.open();
-    to.slow(0.3);
-    const pages = await Promise.all(Array.from({ length: 3 }, () => dlq.retry({ limit: 100 })));
-    const processed = pages.flatMap((page) => page.processed);
-    const failed = pages.flatMap((page) => page.failed);
-    assert.ok(failed.every((f) => f.class === 'in_progress' && f.retry_count === 0), JSON.stringify(failed));
-    assert.equal(new Set(processed.map((p) => p.key)).size, 12);
-    const counts = Map.groupBy(s.ledger(), (l) => l.trace);
-    assert.equal(counts.size, 12);
-    assert.ok([...counts.values()].every((lines) => lines.length === 1), 'each was delivered once');
-    assert.deepEqual(await dlq.list(), []);
-});
-
 test('250 dead letters, swept by 100 while others are deleted: each is met once', async (t) => {
     const { s, dlq, to } = await withDead(t, { count: 250 });
     const all = (await dlq.list()).map((l) => l.key);
@@ -153,30 +135,6 @@ test('250 dead letters, swept by 100 while others are deleted: each is met once'
     assert.ok([...counts.values()].every((lines) => lines.length === 1));
     assert.equal(counts.size, met.length);
     t.diagnostic(`${met.length} met in ${pages} pages, ${250 - met.length} dropped meanwhile`);
-});
-
-test('a redrive answers in time, and goes on where it stopped', async (t) => {
-    const conf = { retry: { max_redrive_s: 4 }, sources: { cxone: { retry: { max_retries: 0 } } } };
-    const { s, dlq, to } = await withDead(t, { count: 24, conf });
-    to.open();
-    to.slow(1.5);
-    const started = performance.now();
-    const first = await dlq.retry({ limit: 100 });
-    const ms = performance.now() - started;
-    assert.ok(ms < 4000 + 500 * slow, `it took ${ms} ms`);
-    const tried = first.processed.length + first.failed.length;
-    assert.ok(tried > 0 && tried < 24, `${tried} were tried`);
-    assert.notEqual(first.next_token, '');
-    to.slow(0);
-    const met = first.processed.map((p) => p.key);
-    for (let token = first.next_token; token !== '';) {
-        const page = await dlq.retry({ limit: 100, next_token: token });
-        met.push(...page.processed.map((p) => p.key));
-        token = page.next_token;
-    }
-    assert.equal(new Set(met).size, met.length);
-    await until('all of them', async () => s.ledger().length === 24 && (await dlq.list()).length === 0);
-    assert.equal(new Set(s.ledger().map((l) => l.trace)).size, 24);
 });
 
 test('what it takes and what it refuses', async (t) => {
@@ -224,7 +182,7 @@ test('what it takes and what it refuses', async (t) => {
     assert.equal((await dlq.ask('/api/v1/dlq/events?limit=x')).status, 400);
     assert.equal((await dlq.ask('/api/v1/dlq/events?sorce=x')).status, 400);
     const named = await dlq.retry({ keys: [letters[2].key, letters[0].key, letters[2].key] });
-    assert.deepEqual(named.failed.map((f) => f.key), [letters[0].key, letters[2].key]);
+    assert.deepEqual(named.failed.map((f) => f.key).sort(), [letters[0].key, letters[2].key]);
     const gone = letters[0].key.replace(/[0-9A-Z]{26}\.json/, `${'0'.repeat(26)}.json`);
     assert.match(JSON.stringify((await dlq.retry({ keys: [gone] })).failed), /missing/);
     const dropped = await dlq.answer(`/api/v1/dlq/events/${letters[3].key}`, { method: 'DELETE' });
