@@ -1,7 +1,5 @@
 #include "workers/retry/redrive.h"
 
-#include <assert.h>
-#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +13,13 @@
 #include "common/delivery/delivery.h"
 #include "common/delivery/ledger.h"
 #include "common/webhook/rules.h"
+#include "workers/retry/attempt.h"
 #include "workers/retry/dlq_key.h"
 #include "workers/retry/letter.h"
 #include "workers/retry/owner.h"
 
 #define TEXT_BYTES 512
 #define CLASS_BYTES 64
-#define BEAT_MS 1000           /* how often a delivery's claims are looked at */
 #define QUEUE_MS 45000         /* that a delivery may wait for a free place */
 #define OBJECT_MARGIN_MS 15000 /* the object's claim ends this long after the delivery must */
 #define UNTIMED_DELIVERY_S 30  /* for destinations without a timeout of their own */
@@ -34,7 +32,6 @@ struct redriver {
     size_t running;
     struct redrive_counters counters;
     bool draining;
-    int64_t drain_until_mono_ms;
 };
 
 struct redrive {
@@ -51,19 +48,17 @@ struct redrive {
     bool id_is_stored;          /* the object names it */
     struct ledger_claim *claim; /* own; NULL without a ledger */
     struct webhook *hook;       /* own */
-    struct delivery *delivery;  /* own; NULL while none is under way */
-    struct event *beat;         /* own */
-    int64_t deliver_until_mono_ms, extend_at_mono_ms;
-    int64_t delivery_at_ms; /* wall clock */
-    bool writing;           /* an extension of the ledger's claim is under way */
-    enum { GOING, DELIVERED_ONCE, GIVEN_UP } then; /* what waits for that write */
+    struct attempt *attempt;    /* own; NULL while none is under way */
+    int64_t attempt_at_ms;      /* wall clock */
     int outcome_tries;
-    struct deadletter_attempt attempt; /* that failed; its error is `error` */
+    struct deadletter_attempt failure; /* its error is `error` */
     enum redrive_end end;
     char note[TEXT_BYTES], error[TEXT_BYTES], class[CLASS_BYTES];
     redrive_cb *done; /* NULL when detached */
     void *arg;
 };
+
+static const char stopping[] = "the service is stopping: try again";
 
 struct redriver *redriver_new(const struct dead_letters *d)
 {
@@ -92,11 +87,10 @@ static void redrive_free(struct redrive *r)
 {
     TAILQ_REMOVE(&r->all->all, r, link);
     r->all->running--;
-    delivery_cancel(r->delivery);
+    attempt_cancel(r->attempt);
     ledger_claim_free(r->claim);
     webhook_free(r->hook);
     letter_free(r->letter);
-    event_free(r->beat);
     free(r->ledger_id);
     free(r->who);
     free(r);
@@ -233,16 +227,17 @@ static void on_failure_stored(void *arg, enum letter_answer answer, const char *
 static void store_failure(struct redrive *r)
 {
     fault_point("retry.before_update");
-    r->attempt.error = r->error;
-    deadletter_object_failed(r->letter->object, &r->attempt, r->class, r->d->max_redrives);
+    r->failure.error = r->error;
+    deadletter_object_failed(r->letter->object, &r->failure, r->class, r->d->max_redrives);
     letter_store(r->letter, on_failure_stored, r);
 }
 
-static void fail_attempt(struct redrive *r, const struct delivery_outcome *outcome)
+static void fail_attempt(struct redrive *r, const char *class, const char *error, int status,
+                         int64_t took_ms)
 {
-    set_failed(r, outcome->class, outcome->error);
-    r->attempt = (struct deadletter_attempt){
-        .at_ms = r->delivery_at_ms, .status = outcome->status, .took_ms = outcome->took_ms};
+    set_failed(r, class, error);
+    r->failure = (struct deadletter_attempt){
+        .at_ms = r->attempt_at_ms, .status = status, .took_ms = took_ms};
     store_failure(r);
 }
 
@@ -301,102 +296,37 @@ static void write_outcome(struct redrive *r)
     ledger_record_free(next);
 }
 
-static void on_verdict(void *arg, const struct delivery_outcome *outcome)
+/* ---- the delivery ---- */
+
+static void on_attempt(void *arg, enum attempt_end end, const struct delivery_outcome *outcome)
 {
     struct redrive *r = arg;
-    r->delivery = NULL;
-    event_del(r->beat);
-    if (outcome->verdict == DELIVERED) {
-        fault_point("retry.delivered");
-        r->then = DELIVERED_ONCE;
-    } else {
-        set_failed(r, outcome->verdict == DEAD ? "rejected" : "exhausted", outcome->error);
-        r->attempt = (struct deadletter_attempt){
-            .at_ms = r->delivery_at_ms, .status = outcome->status, .took_ms = outcome->took_ms};
-        r->then = GIVEN_UP;
-    }
-    if (r->writing)
-        return; /* goes on behind that write */
-    if (r->then == DELIVERED_ONCE)
-        write_outcome(r);
-    else
-        store_failure(r);
-}
-
-/* ---- while it is delivered ---- */
-
-/* Ends a delivery that must not go on. One that has not begun leaves no trace. */
-static void stop_delivery(struct redrive *r, const char *why)
-{
-    bool begun = !delivery_waiting(r->delivery);
-    delivery_cancel(r->delivery);
-    r->delivery = NULL;
-    event_del(r->beat);
-    set_failed(r, begun ? "exhausted" : "busy", begun ? why : "the destination is busy: try again");
-    r->attempt = (struct deadletter_attempt){.at_ms = r->delivery_at_ms,
-                                             .took_ms = clock_wall_ms() - r->delivery_at_ms};
-    if (begun)
-        store_failure(r);
-    else
-        release(r);
-}
-
-static void lose_claim(struct redrive *r)
-{
-    delivery_cancel(r->delivery);
-    r->delivery = NULL;
-    event_del(r->beat);
-    ledger_claim_free(r->claim);
-    r->claim = NULL;
-    release_failed(r, "in_progress", "the ledger's claim was lost: somebody else works on it");
-}
-
-static void on_extended(void *arg, enum ledger_written written, const char *error)
-{
-    struct redrive *r = arg;
-    r->writing = false;
-    if (written == LEDGER_FAILED)
-        log_warn("trace=%s: the ledger's claim could not be extended: %s",
-                 r->letter->object->trace_id, error);
-    if (r->then == DELIVERED_ONCE)
-        write_outcome(r);
-    else if (r->then == GIVEN_UP)
-        store_failure(r);
-    else if (written == LEDGER_LOST)
-        lose_claim(r);
-}
-
-static void extend(struct redrive *r, int64_t now_ms)
-{
-    int64_t left_ms = ledger_claim_until_mono_ms(r->claim) - now_ms;
-    if (left_ms <= 0) {
-        if (!r->writing)
-            lose_claim(r);
-    } else if (!r->writing && now_ms >= r->extend_at_mono_ms) {
-        r->writing = true;
-        r->extend_at_mono_ms = now_ms + left_ms / 4;
-        ledger_extend(r->claim, on_extended, r);
-    }
-}
-
-static void on_beat(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    struct redrive *r = arg;
-    struct redriver *all = r->all;
-    int64_t now_ms = clock_mono_ms();
-    if (r->writing)
-        return;
-    if (all->draining && (delivery_waiting(r->delivery) || now_ms >= all->drain_until_mono_ms)) {
-        delivery_cancel(r->delivery);
-        r->delivery = NULL;
-        event_del(r->beat);
-        release_failed(r, "stopped", "the service is stopping: try again");
-    } else if (now_ms >= r->deliver_until_mono_ms) {
-        stop_delivery(r, "it took longer than the claim on the dead letter lasts");
-    } else if (r->claim) {
-        extend(r, now_ms);
+    r->attempt = NULL;
+    switch (end) {
+    case ATTEMPT_ENDED:
+        if (outcome->verdict == DELIVERED) {
+            fault_point("retry.delivered");
+            write_outcome(r);
+        } else {
+            fail_attempt(r, outcome->verdict == DEAD ? "rejected" : "exhausted", outcome->error,
+                         outcome->status, outcome->took_ms);
+        }
+        break;
+    case ATTEMPT_TOO_LONG:
+        fail_attempt(r, "exhausted", "it took longer than the claim on the dead letter lasts", 0,
+                     clock_wall_ms() - r->attempt_at_ms);
+        break;
+    case ATTEMPT_NOT_BEGUN:
+        release_failed(r, "busy", "the destination is busy: try again");
+        break;
+    case ATTEMPT_CLAIM_LOST:
+        ledger_claim_free(r->claim);
+        r->claim = NULL;
+        release_failed(r, "in_progress", "the ledger's claim was lost: somebody else works on it");
+        break;
+    case ATTEMPT_STOPPED:
+        release_failed(r, "stopped", stopping);
+        break;
     }
 }
 
@@ -426,23 +356,26 @@ static const char *destination_of(const struct redrive *r)
 static void deliver(struct redrive *r)
 {
     struct rules_failure failure;
-    r->delivery_at_ms = clock_wall_ms();
+    r->attempt_at_ms = clock_wall_ms();
+    if (r->all->draining) {
+        release_failed(r, "stopped", stopping);
+        return;
+    }
     if (!rules_check(source_of(r), r->hook->body, r->hook->body_len, &failure)) {
-        const struct delivery_outcome broken = {
-            .verdict = DEAD, .class = failure.class, .error = failure.reason};
-        fail_attempt(r, &broken);
+        fail_attempt(r, failure.class, failure.reason, 0, 0);
         return;
     }
     fault_point("retry.before_deliver");
-    const char *name = destination_of(r);
-    int64_t now_ms = clock_mono_ms();
-    r->deliver_until_mono_ms = now_ms + delivery_ms(r, name);
-    if (r->claim)
-        r->extend_at_mono_ms = (now_ms + ledger_claim_until_mono_ms(r->claim)) / 2;
-    r->delivery = delivery_start(dead_letters_destination(r->d, name), r->hook,
-                                 r->letter->object->retry_count + 2, on_verdict, r);
-    struct timeval beat = {.tv_sec = BEAT_MS / 1000};
-    event_add(r->beat, &beat);
+    const struct attempt_options options = {
+        .base = r->d->base,
+        .destination = dead_letters_destination(r->d, destination_of(r)),
+        .hook = r->hook,
+        .number = r->letter->object->retry_count + 2,
+        .claim = r->claim,
+        .trace_id = r->letter->object->trace_id,
+        .limit_ms = delivery_ms(r, destination_of(r)),
+    };
+    r->attempt = attempt_start(&options, on_attempt, r);
 }
 
 /* ---- the claims ---- */
@@ -491,8 +424,6 @@ static void on_record(void *arg, const struct ledger_result *result)
     } else if (!r->claim) {
         snprintf(r->note, sizeof(r->note), "already delivered");
         delete_letter(r);
-    } else if (r->all->draining) {
-        release_failed(r, "stopped", "the service is stopping: try again");
     } else {
         deliver(r);
     }
@@ -592,8 +523,6 @@ struct redrive *redrive_start(struct redriver *all, const struct redrive_request
     r->force = request->params->force;
     r->named = request->named;
     r->who = xstrdup(request->who);
-    r->beat = event_new(all->d->base, -1, EV_PERSIST, on_beat, r);
-    assert(r->beat);
     r->done = done;
     r->arg = arg;
     owner_make(r->owner);
@@ -615,10 +544,9 @@ void redriver_drain(struct redriver *all, int64_t deadline_mono_ms)
 {
     struct redrive *r;
     all->draining = true;
-    all->drain_until_mono_ms = deadline_mono_ms - DRAIN_MARGIN_MS;
     TAILQ_FOREACH(r, &all->all, link)
     {
-        if (r->delivery && event_pending(r->beat, EV_TIMEOUT, NULL))
-            event_active(r->beat, EV_TIMEOUT, 0);
+        if (r->attempt)
+            attempt_drain(r->attempt, deadline_mono_ms - DRAIN_MARGIN_MS);
     }
 }
