@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/delivery/deadletter.h"
+#include "common/webhook/webhook.h"
 
 #define FIRST_PAUSE_MS 500
 #define LONGEST_PAUSE_MS 30000
@@ -23,6 +25,7 @@ struct copy {
     struct sqs_attribute *list; /* own, or NULL: of a retry; strings borrowed from the message */
     size_t list_count;
     char retry_count[16];
+    struct buf identity; /* `Sluice` of a retry, where the message has none */
     int64_t at_mono_ms;  /* when it is to be visible; 0: at once */
     struct event *timer; /* own: the next try */
     uint64_t call;       /* 0: none under way */
@@ -122,43 +125,66 @@ struct copy *copy_start(struct event_base *base, struct work *w, struct queue *t
     return c;
 }
 
-/* The attributes of a retry's copy (malloc); retry_count is borrowed. */
-static struct sqs_attribute *retry_list(const struct sqs_message *m, const char *retry_count,
-                                        size_t *count_out)
+/* `Sluice` for the copy of a message that others put on the queue. The copy has another MessageId
+ * and send time, from which the event's id, trace and age would be taken anew without it. Empty
+ * where the message has one; false where the body could not stay as it is beside it. */
+static bool add_identity(const struct work *w, struct buf *out)
 {
-    struct sqs_attribute *list = xcalloc(m->attribute_count + 1, sizeof(*list));
+    const struct sqs_message *m = &w->message;
+    struct buf body = {0};
+    for (size_t i = 0; i < m->attribute_count; i++)
+        if (strcmp(m->attributes[i].name, WEBHOOK_ATTRIBUTE) == 0)
+            return true;
+    webhook_to_message(w->hook, &body, out);
+    bool same = body.len == m->body_len && memcmp(body.data, m->body, body.len) == 0;
+    buf_free(&body);
+    return same;
+}
+
+/* The attributes of a retry's copy (malloc); retry_count and identity are borrowed. */
+static struct sqs_attribute *retry_list(const struct sqs_message *m, const char *retry_count,
+                                        const struct buf *identity, size_t *count_out)
+{
+    struct sqs_attribute *list = xcalloc(m->attribute_count + 2, sizeof(*list));
     size_t count = 0;
     for (size_t i = 0; i < m->attribute_count; i++)
         if (strcmp(m->attributes[i].name, COPY_RETRY_COUNT) != 0)
             list[count++] = m->attributes[i];
     list[count++] = (struct sqs_attribute){COPY_RETRY_COUNT, "Number", retry_count};
+    if (identity->len > 0)
+        list[count++] = (struct sqs_attribute){WEBHOOK_ATTRIBUTE, "String", identity->data};
     *count_out = count;
     return list;
 }
 
-bool copy_retry_fits(const struct sqs_message *m, int seq)
+bool copy_retry_fits(const struct work *w, int seq)
 {
+    const struct sqs_message *m = &w->message;
+    struct buf identity = {0};
     char text[16];
     size_t count;
     snprintf(text, sizeof(text), "%d", seq);
-    struct sqs_attribute *list = retry_list(m, text, &count);
+    bool fits = add_identity(w, &identity);
+    struct sqs_attribute *list = retry_list(m, text, &identity, &count);
     const struct sqs_outgoing out = {
         .body = m->body, .body_len = m->body_len, .attributes = list, .attribute_count = count};
-    bool fits = count <= SQS_USER_ATTRIBUTES_MAX && sqs_message_bytes(&out) <= SQS_MESSAGE_BYTES;
+    fits = fits && count <= SQS_USER_ATTRIBUTES_MAX && sqs_message_bytes(&out) <= SQS_MESSAGE_BYTES;
     free(list);
+    buf_free(&identity);
     return fits;
 }
 
 struct copy *copy_start_retry(struct event_base *base, struct work *w, int seq, int64_t at_mono_ms,
                               const char *after, copy_cb *done, void *arg)
 {
-    if (!copy_retry_fits(&w->message, seq))
+    if (!copy_retry_fits(w, seq))
         return NULL;
     struct copy *c = start(base, w, w->queue, done, arg);
     c->after = after;
     c->at_mono_ms = at_mono_ms;
     snprintf(c->retry_count, sizeof(c->retry_count), "%d", seq);
-    c->list = retry_list(&w->message, c->retry_count, &c->list_count);
+    (void)add_identity(w, &c->identity); /* it fits */
+    c->list = retry_list(&w->message, c->retry_count, &c->identity, &c->list_count);
     return c;
 }
 
@@ -176,5 +202,6 @@ void copy_free(struct copy *c)
     event_free(c->timer);
     deadletter_free(c->letter);
     free(c->list);
+    buf_free(&c->identity);
     free(c);
 }

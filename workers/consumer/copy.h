@@ -20,14 +20,15 @@ struct copy *copy_start(struct event_base *base, struct work *w, struct queue *t
                         const char *attribute, json_t *json, const char *before, const char *after,
                         copy_cb *done, void *arg);
 
-/* To the message's own queue: the same body, every attribute, and `seq` as its RetryCount. It
- * becomes visible at at_mono_ms, or after SQS's 900 s. NULL where the attribute has no room: the
- * message is deferred instead. */
+/* To the message's own queue: the same body, every attribute, `seq` as its RetryCount, and the
+ * attribute `Sluice` where it has none, so that it stays the same event. It becomes visible at
+ * at_mono_ms, or after SQS's 900 s. NULL where there is no room for that: the message is deferred
+ * instead. */
 #define COPY_RETRY_COUNT "RetryCount"
 struct copy *copy_start_retry(struct event_base *base, struct work *w, int seq, int64_t at_mono_ms,
                               const char *after, copy_cb *done, void *arg);
 /* Whether there is room for it. */
-bool copy_retry_fits(const struct sqs_message *message, int seq);
+bool copy_retry_fits(const struct work *w, int seq);
 
 /* Whether a send is under way that may yet be confirmed. */
 bool copy_is_sending(const struct copy *c);

@@ -200,7 +200,7 @@ static void on_requeued(void *arg, struct work *w)
 
 bool settle_can_requeue(const struct work *w, int seq)
 {
-    return copy_retry_fits(&w->message, seq);
+    return copy_retry_fits(w, seq);
 }
 
 bool settle_requeue(struct settle *s, struct work *w, int64_t at_mono_ms)
