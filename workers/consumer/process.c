@@ -193,8 +193,12 @@ static void retry_by_visibility(struct process *p, struct work *w)
 static void send_retry(struct process *p, struct work *w)
 {
     int64_t left_ms = w->record->not_before_ms - ledger_now_ms(w->source->ledger);
-    if (!settle_requeue(p->settle, w, clock_mono_ms() + (left_ms > 0 ? left_ms : 0)))
-        retry_by_visibility(p, w);
+    if (settle_requeue(p->settle, w, clock_mono_ms() + (left_ms > 0 ? left_ms : 0)))
+        return;
+    /* The message goes on itself, so its number is the record's again: kept, the higher one would
+     * make it an older copy of one that may not exist. Where it does, it is newer and adopted. */
+    w->record->seq = w->retry_count;
+    retry_by_visibility(p, w);
 }
 
 static void on_moving(void *arg, struct work *w, bool written)
@@ -383,6 +387,10 @@ static void on_arrived(void *arg, struct work *w, bool written)
 static void act_moving(struct process *p, struct work *w)
 {
     int age = age_of_copy(w);
+    if (route_of_finished_round(&w->message, w->record)) {
+        drop_duplicate(p, w, "it was sent before the event died");
+        return;
+    }
     if (age < 0) {
         send_retry(p, w);
         return;
