@@ -32,7 +32,7 @@ struct ledger_op {
     char *trace_id;             /* own */
     int max_attempts;
     int rounds;
-    bool force, key_conflict;
+    bool redrive, force, key_conflict;
     bool as_it_stands; /* the request under way adds no attempt */
     ledger_result_cb *claimed;
     /* a write */
@@ -60,6 +60,7 @@ struct ledger {
     const struct aws_endpoint *endpoint; /* borrowed */
     struct ledger_config config;
     int64_t offset_ms; /* the server's clock minus ours */
+    bool clock_known;  /* it has answered once */
     LIST_HEAD(, ledger_op) ops;
 };
 
@@ -123,6 +124,7 @@ int64_t ledger_now_ms(const struct ledger *l)
 
 static void learn_offset(struct ledger *l, const struct aws_reply *reply)
 {
+    l->clock_known = l->clock_known || reply->class == AWS_OK;
     const char *date = reply->http ? http_answer_header(reply->http, "Date") : NULL;
     int64_t at_ms;
     if (!date || clock_parse_http_date(date, &at_ms))
@@ -211,6 +213,42 @@ static void update_claim(struct update *u, struct ledger_claim *c)
 /* ---- claiming ---- */
 
 static void ask_fresh(struct ledger_op *op);
+static void unreachable(struct ledger_op *op, const struct aws_reply *reply);
+static void ask_redrive(struct ledger_op *op);
+
+static void on_clock(void *arg, const struct aws_reply *reply)
+{
+    struct ledger_op *op = arg;
+    learn_offset(op->ledger, reply);
+    if (reply->class != AWS_OK)
+        unreachable(op, reply);
+    else if (op->redrive)
+        ask_redrive(op);
+    else
+        ask_fresh(op);
+}
+
+/* Before the first claim: with a clock that is wrong, a claim would be taken over from whoever
+ * holds it, or be held for hours. */
+static void ask_clock(struct ledger_op *op)
+{
+    json_t *input = json_pack("{s:s, s:{s:o}}", "TableName", op->ledger->config.table, "Key", "id",
+                              dynamodb_s(op->claim->id));
+    assert(input);
+    op->aws_id = dynamodb_call(op->ledger->client, op->ledger->endpoint, "GetItem", input, &limits,
+                               on_clock, op);
+}
+
+/* The claim's first question. */
+static void ask(struct ledger_op *op)
+{
+    if (!op->ledger->clock_known)
+        ask_clock(op);
+    else if (op->redrive)
+        ask_redrive(op);
+    else
+        ask_fresh(op);
+}
 
 static void end_claim(struct ledger_op *op, struct ledger_result *result)
 {
@@ -392,7 +430,7 @@ void ledger_claim(struct ledger *l, const struct ledger_key *key, const char *tr
     struct ledger_claim *claim = claim_new(l, ledger_id(key), key->payload_sha256);
     struct ledger_op *op = claim_op_new(l, claim, trace_id, done, arg);
     op->max_attempts = max_attempts;
-    ask_fresh(op);
+    ask(op);
 }
 
 /* ---- a redrive's claim ---- */
@@ -436,8 +474,9 @@ void ledger_claim_redrive(struct ledger *l, const char *id, const char *payload_
 {
     struct ledger_claim *claim = claim_new(l, xstrdup(id), payload_sha256);
     struct ledger_op *op = claim_op_new(l, claim, trace_id, done, arg);
+    op->redrive = true;
     op->force = force;
-    ask_redrive(op);
+    ask(op);
 }
 
 /* ---- writing under a claim ---- */

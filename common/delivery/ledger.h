@@ -20,8 +20,9 @@
  *   revision
  *   expires  epoch seconds, the table's TTL attribute
  *
- * The server's clock is ours plus the offset seen in its Date header; a claim of somebody else is
- * taken over 5 s after its end. All writes after the claim have the condition owner = me.
+ * The server's clock is ours plus the offset seen in its Date header, for which the first claims of
+ * a process read an item before they write one; a claim of somebody else is taken over 5 s after
+ * its end. All writes after the claim have the condition owner = me.
  *
  * Cost, in requests (each is one conditional UpdateItem: one write unit for each started KB of the
  * record, also where the condition fails; a record has 0.5 KB and grows by 0.1 to 0.3 KB with each

@@ -89,6 +89,13 @@ static void give_back(struct process *p, struct work *w)
         settle_release(p->settle, w);
 }
 
+/* Back to the queue before its attempt has begun. */
+static void uncount(struct process *p, struct work *w)
+{
+    w->record->attempts--;
+    give_back(p, w);
+}
+
 /* The event is done with already, or another message stands for it. */
 static void drop_duplicate(struct process *p, struct work *w, const char *why)
 {
@@ -404,7 +411,11 @@ static void act_moving(struct process *p, struct work *w)
 static void on_new_round(void *arg, struct work *w, bool written)
 {
     struct process *p = arg;
-    if (!is_lost(p, w, written))
+    if (is_lost(p, w, written))
+        return;
+    if (p->draining)
+        uncount(p, w);
+    else
         try_to_deliver(p, w);
 }
 
@@ -431,9 +442,11 @@ static void act_dead(struct process *p, struct work *w)
 static void act(struct process *p, struct work *w, bool attempts_over)
 {
     struct ledger_record *r = w->record;
+    if (p->draining && r->state == LEDGER_OPEN && !attempts_over) {
+        uncount(p, w);
+        return;
+    }
     if (p->draining) {
-        if (r->state == LEDGER_OPEN && !attempts_over)
-            r->attempts--;
         give_back(p, w);
         return;
     }

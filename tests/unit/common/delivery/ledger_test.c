@@ -61,6 +61,8 @@ static void check_placeholders(const json_t *input, const char *member, char sig
     free(all);
 }
 
+static bool asks_clock; /* the next call only reads */
+
 static uint64_t fake_call(struct aws_client *c, const struct aws_endpoint *e, const char *operation,
                           json_t *input, const struct dynamodb_options *o, aws_reply_cb *done,
                           void *arg)
@@ -69,9 +71,11 @@ static uint64_t fake_call(struct aws_client *c, const struct aws_endpoint *e, co
     (void)e;
     assert_false(call.under_way);
     assert_true(o->max_attempts > 1 && o->deadline_ms > 0);
-    assert_string_equal(operation, "UpdateItem");
-    check_placeholders(input, "ExpressionAttributeNames", '#');
-    check_placeholders(input, "ExpressionAttributeValues", ':');
+    assert_string_equal(operation, asks_clock ? "GetItem" : "UpdateItem");
+    if (!asks_clock) {
+        check_placeholders(input, "ExpressionAttributeNames", '#');
+        check_placeholders(input, "ExpressionAttributeValues", ':');
+    }
     json_decref(call.input);
     call.input = input;
     call.done = done;
@@ -238,6 +242,7 @@ static int set_up(void **state)
     fake_mono_ms = MONO_MS;
     memset(&seen, 0, sizeof(seen));
     ledger = ledger_new(NULL, NULL, &config);
+    ledger->clock_known = true; /* but for the_clock_is_asked_for_first */
     return 0;
 }
 
@@ -555,6 +560,42 @@ static void times_are_the_servers(void **state)
     answer(AWS_CONFLICT, "Item", item_of("delivered", 1), "nonsense");
 }
 
+static void start_redrive(bool force);
+
+/* Nobody's claim is taken over by a clock that is wrong. */
+static void the_clock_is_asked_for_first(void **state)
+{
+    (void)state;
+    for (int redrive = 0; redrive < 2; redrive++) {
+        ledger->clock_known = false;
+        ledger->offset_ms = 0;
+        asks_clock = true;
+        if (redrive)
+            start_redrive(false);
+        else
+            start_claim(6);
+        assert_string_equal(sent_id(), redrive ? "d|s|e#h" : "d|s|e");
+        asks_clock = false;
+        answer(AWS_OK, "Item", NULL, "Sat, 21 Nov 2026 10:30:00 GMT");
+        assert_int_equal(seen.count, 0);
+        assert_int_equal(sent_number(":stale"), WALL_MS + 3600500 - 5000);
+        assert_int_equal(sent_number(":until"), WALL_MS + 3600500 + 30000);
+        answer(AWS_CONFLICT, "Item", item_of("delivered", 1), NULL);
+        assert_int_equal(seen.count, 1);
+        seen.count = 0;
+        start_claim(6); /* it is known now */
+        answer(AWS_CONFLICT, "Item", item_of("delivered", 1), NULL);
+        seen.count = 0;
+    }
+    ledger->clock_known = false;
+    asks_clock = true;
+    start_claim(6);
+    asks_clock = false;
+    answer(AWS_TRANSIENT, "Item", NULL, NULL);
+    assert_int_equal(seen.answer, LEDGER_UNREACHABLE);
+    assert_false(ledger->clock_known);
+}
+
 /* ---- a redrive's claim ---- */
 
 static void start_redrive(bool force)
@@ -816,6 +857,7 @@ int main(void)
         TEST(another_payload_is_another_event),
         TEST(no_answer),
         TEST(times_are_the_servers),
+        TEST(the_clock_is_asked_for_first),
         TEST(a_redrive_claims_what_is_dead),
         TEST(a_redrive_meets_other_states),
         TEST(a_forced_redrive_claims_what_was_delivered),
