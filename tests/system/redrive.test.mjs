@@ -180,6 +180,57 @@ describe('many redrives', { concurrency: 2 }, () => {
     });
 });
 
+describe('a redrive that takes its time', { concurrency: 3 }, () => {
+    test('keeps its claim in the ledger, and ends when that is lost', async (t) => {
+        const { s, d } = await start(t);
+        const [kept, lost] = [await d.add({ body: cxone({ what: 'sleep 19' }) }), await d.add({ body: cxone({ what: 'sleep 22' }) })];
+        const answer = d.retry();
+        await until('both to be started', () => s.started().length === 2);
+        const claimedUntil = async () => Number((await d.record(kept.object.ledger_key.id)).until?.N);
+        const first = await claimedUntil();
+        await d.ledger('UpdateItem', {
+            Key: { id: { S: lost.object.ledger_key.id } }, UpdateExpression: 'SET #o = :o',
+            ExpressionAttributeNames: { '#o': 'owner' }, ExpressionAttributeValues: { ':o': { S: 'somebody else' } },
+        });
+        await until('the extension', async () => await claimedUntil() > first, { seconds: 18 });
+        const { processed, failed } = await answer;
+        assert.deepEqual(processed.map((one) => one.key), [kept.key]);
+        assert.deepEqual(failed.map((one) => [one.key, one.class, one.retry_count]), [[lost.key, 'in_progress', 5]]);
+        assert.equal((await d.get(lost.key)).claimed_by, undefined);
+        assert.equal((await d.record(lost.object.ledger_key.id)).owner.S, 'somebody else');
+    });
+
+    test('at a destination that takes one at a time', async (t) => {
+        const { s, d } = await start(t, { destinations: { ledger: { max_running: 1, timeout_s: 2 } } });
+        for (let i = 0; i < 5; i++) {
+            await d.add({ body: cxone({ what: 'sleep 0.5' }) });
+        }
+        await d.add({ body: cxone({ what: 'sleep 9' }) });
+        const { processed, failed } = await d.retry();
+        assert.equal(processed.length, 5);
+        assert.deepEqual(failed.map((one) => [one.class, one.retry_count]), [['exhausted', 6]]);
+        assert.match(failed[0].error, /2 s/);
+        assert.equal(s.ledger().length, 5);
+    });
+
+    test('that has not begun when the service stops leaves no trace', async (t) => {
+        const { s, d } = await start(t, { destinations: { ledger: { max_running: 1 } } });
+        for (let i = 0; i < 5; i++) {
+            await d.add({ body: cxone({ what: 'sleep 2' }) });
+        }
+        const answer = d.retry();
+        await until('one to be started', () => s.started().length === 1);
+        const ended = s.stop();
+        const { processed, failed } = await answer;
+        assert.equal(processed.length, 1);
+        assert.deepEqual(failed.map((one) => [one.class, one.retry_count]), Array(4).fill(['stopped', 5]));
+        await ended;
+        await s.launch();
+        assert.equal((await d.retry()).processed.length, 4, 'no claim is in the way');
+        assert.equal(s.ledger().length, 5);
+    });
+});
+
 describe('the API', { concurrency: 2 }, () => {
     test('lists, filters, counts, shows, finds and drops', async (t) => {
         const { s, d } = await start(t);
