@@ -7,339 +7,14 @@
 
 #include "common/aws/sigv4.h"
 #include "common/base/clock.h"
-#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/delivery/backoff.h"
 #include "common/webhook/event_id.h"
-#include "workers/consumer/claims.h"
-#include "workers/consumer/lease.h"
+#include "workers/consumer/outcome.h"
 #include "workers/consumer/route.h"
-#include "workers/consumer/settle.h"
 
 #define BUSY_DOUBLINGS 6
-
-struct process {
-    const struct sources *sources; /* borrow */
-    struct inflight *inflight;     /* borrow */
-    struct counters *counters;     /* borrow */
-    struct lease *lease;           /* own */
-    struct claims *claims;         /* own */
-    struct settle *settle;         /* own */
-    const struct process_callbacks *callbacks;
-    void *arg;
-    bool draining;
-    char trouble[256]; /* of the ledger, "" when all is well */
-};
-
-/* What a callback of one delivery needs. */
-struct attempt {
-    struct process *process;
-    struct work *work; /* borrow: it cannot leave while it is delivered, but by a cancel */
-};
-
-static void passed(const char *point)
-{
-    if (fault_point(point))
-        log_warn("fault point %s", point);
-}
-
-/* Attempts are counted in the record, or without one by the message's receives. */
-static int attempt_of(const struct work *w)
-{
-    return w->claim ? w->record->attempts : w->message.receive_count;
-}
-
-/* ---- writing down ---- */
-
-static void write_down(struct process *p, struct work *w, bool releases, work_written_cb *done)
-{
-    w->stage = WORK_WRITING;
-    claims_write(p->claims, w, releases, done);
-}
-
-/* Somebody else has the claim: what becomes of the message is theirs to say. */
-static bool is_lost(struct process *p, struct work *w, bool written)
-{
-    if (!written)
-        settle_leave(p->settle, w);
-    return !written;
-}
-
-static void then_delete(void *arg, struct work *w, bool written)
-{
-    struct process *p = arg;
-    if (!is_lost(p, w, written))
-        settle_delete(p->settle, w);
-}
-
-static void then_release(void *arg, struct work *w, bool written)
-{
-    struct process *p = arg;
-    if (!is_lost(p, w, written))
-        settle_release(p->settle, w);
-}
-
-/* Back to the queue; the record stays as it is, without the claim. */
-static void give_back(struct process *p, struct work *w)
-{
-    if (w->claim)
-        write_down(p, w, true, then_release);
-    else
-        settle_release(p->settle, w);
-}
-
-/* Back to the queue before its attempt has begun. */
-static void uncount(struct process *p, struct work *w)
-{
-    w->record->attempts--;
-    give_back(p, w);
-}
-
-/* The event is done with already, or another message stands for it. */
-static void drop_duplicate(struct process *p, struct work *w, const char *why)
-{
-    p->counters->duplicates++;
-    log_info("message %s deleted undelivered trace=%s source=%s: %s", w->message.id,
-             w->hook->trace_id, w->hook->source, why);
-    if (w->claim)
-        write_down(p, w, true, then_delete);
-    else
-        settle_delete(p->settle, w);
-}
-
-/* ---- dying ---- */
-
-static void on_dying(void *arg, struct work *w, bool written)
-{
-    struct process *p = arg;
-    if (is_lost(p, w, written))
-        return;
-    passed("consumer.after_dying");
-    settle_dead(p->settle, w);
-}
-
-static struct ledger_record *record_of(struct work *w, int attempts)
-{
-    if (w->claim)
-        return w->record;
-    ledger_record_free(w->record);
-    w->record = ledger_record_new();
-    w->record->attempts = attempts;
-    ledger_record_set(&w->record->trace_id, w->hook->trace_id);
-    if (w->message.first_received_ms > 0)
-        w->record->first_failed_at_ms = w->message.first_received_ms;
-    return w->record;
-}
-
-/* w->record has the attempts and the history. */
-static void die(struct process *p, struct work *w, const char *class, const char *error)
-{
-    struct ledger_record *r = w->record;
-    r->state = LEDGER_DYING;
-    r->failed_at_ms = clock_wall_ms();
-    if (!r->first_failed_at_ms)
-        r->first_failed_at_ms = r->failed_at_ms;
-    ledger_record_set(&r->error, error);
-    ledger_record_set(&r->error_class, class);
-    if (strcmp(class, "expired") == 0)
-        p->counters->expired++;
-    if (!w->claim) {
-        settle_dead(p->settle, w);
-        return;
-    }
-    passed("consumer.before_outcome");
-    write_down(p, w, false, on_dying);
-}
-
-static void on_dead(void *arg, struct work *w, bool written)
-{
-    if (written)
-        passed("consumer.after_dead");
-    then_delete(arg, w, written);
-}
-
-static void buried(struct process *p, struct work *w)
-{
-    if (!w->claim) {
-        settle_delete(p->settle, w);
-        return;
-    }
-    struct ledger_record *r = w->record;
-    r->state = LEDGER_DEAD;
-    r->at_ms = ledger_now_ms(w->source->ledger);
-    ledger_record_set(&r->message_id, w->message.id);
-    ledger_record_set(&r->dlq_key, w->dlq_key);
-    write_down(p, w, true, on_dead);
-}
-
-/* ---- retrying ---- */
-
-static int seconds_until(const struct work *w)
-{
-    int64_t left_ms = w->record->not_before_ms - ledger_now_ms(w->source->ledger);
-    return left_ms > 0 ? (int)((left_ms + 999) / 1000) : 0;
-}
-
-static void on_retry_written(void *arg, struct work *w, bool written)
-{
-    struct process *p = arg;
-    if (is_lost(p, w, written))
-        return;
-    passed("consumer.after_outcome");
-    settle_defer(p->settle, w, seconds_until(w));
-}
-
-static void retry_by_visibility(struct process *p, struct work *w)
-{
-    w->record->state = LEDGER_OPEN;
-    passed("consumer.before_outcome");
-    write_down(p, w, true, on_retry_written);
-}
-
-static void send_retry(struct process *p, struct work *w)
-{
-    int64_t left_ms = w->record->not_before_ms - ledger_now_ms(w->source->ledger);
-    if (settle_requeue(p->settle, w, clock_mono_ms() + (left_ms > 0 ? left_ms : 0)))
-        return;
-    /* The message goes on itself, so its number is the record's again: kept, the higher one would
-     * make it an older copy of one that may not exist. Where it does, it is newer and adopted. */
-    w->record->seq = w->retry_count;
-    retry_by_visibility(p, w);
-}
-
-static void on_moving(void *arg, struct work *w, bool written)
-{
-    struct process *p = arg;
-    if (is_lost(p, w, written))
-        return;
-    passed("consumer.requeue_moving");
-    send_retry(p, w);
-}
-
-static void on_moved(void *arg, struct work *w, bool written)
-{
-    if (written)
-        passed("consumer.requeue_open");
-    then_delete(arg, w, written);
-}
-
-static void retry(struct process *p, struct work *w, int delay_s)
-{
-    p->counters->retried++;
-    if (!w->claim) {
-        settle_defer(p->settle, w, delay_s);
-        return;
-    }
-    struct ledger_record *r = w->record;
-    r->not_before_ms = ledger_now_ms(w->source->ledger) + delay_s * INT64_C(1000);
-    if (!w->source->requeue || !settle_can_requeue(w, r->seq + 1)) {
-        retry_by_visibility(p, w);
-        return;
-    }
-    r->state = LEDGER_MOVING;
-    r->seq++;
-    passed("consumer.before_outcome");
-    write_down(p, w, false, on_moving);
-}
-
-static void on_copied(void *arg, struct work *w)
-{
-    struct process *p = arg;
-    if (w->record->state == LEDGER_DYING) {
-        buried(p, w);
-        return;
-    }
-    p->counters->requeued++;
-    w->record->state = LEDGER_OPEN;
-    write_down(p, w, true, on_moved);
-}
-
-/* ---- delivering ---- */
-
-static void on_delivered_written(void *arg, struct work *w, bool written)
-{
-    if (written)
-        passed("consumer.after_outcome");
-    then_delete(arg, w, written);
-}
-
-static void delivered(struct process *p, struct work *w, const struct delivery_outcome *outcome)
-{
-    log_info("event delivered trace=%s source=%s attempt=%d ms=%lld", w->hook->trace_id,
-             w->hook->source, attempt_of(w), (long long)outcome->took_ms);
-    p->counters->delivered++;
-    passed("consumer.delivered");
-    if (!w->claim) {
-        settle_delete(p->settle, w);
-        return;
-    }
-    w->record->state = LEDGER_DELIVERED;
-    w->record->at_ms = ledger_now_ms(w->source->ledger);
-    passed("consumer.before_outcome");
-    write_down(p, w, true, on_delivered_written);
-}
-
-static void on_outcome(void *arg, const struct delivery_outcome *outcome)
-{
-    struct attempt *attempt = arg;
-    struct process *p = attempt->process;
-    struct work *w = attempt->work;
-    int n = attempt_of(w);
-    struct route route;
-    free(attempt);
-    w->attempt = NULL;
-    w->delivery = NULL;
-    if (outcome->verdict == DELIVERED) {
-        delivered(p, w, outcome);
-        return;
-    }
-    route_failed(w->source, w->hook, n, outcome, &route);
-    ledger_record_failure(record_of(w, n), clock_wall_ms() - outcome->took_ms, outcome->error,
-                          outcome->status, outcome->took_ms);
-    if (route.action == ROUTE_DEAD) {
-        die(p, w, route.class, route.reason);
-        return;
-    }
-    log_info("event retried trace=%s source=%s attempt=%d delay_s=%d status=%d: %s",
-             w->hook->trace_id, w->hook->source, n, route.delay_s, outcome->status, outcome->error);
-    retry(p, w, route.delay_s);
-}
-
-static void deliver(struct process *p, struct work *w)
-{
-    struct attempt *attempt = xcalloc(1, sizeof(*attempt));
-    attempt->process = p;
-    attempt->work = w;
-    passed("consumer.before_deliver");
-    w->attempt = attempt;
-    w->stage = WORK_DELIVERING;
-    w->delivery =
-        delivery_start(w->source->destination, w->hook, attempt_of(w), on_outcome, attempt);
-}
-
-static void cancel_delivery(struct work *w)
-{
-    delivery_cancel(w->delivery);
-    free(w->attempt);
-    w->delivery = NULL;
-    w->attempt = NULL;
-}
-
-/* Delivers what may be delivered; the claim's attempt is taken back from what may not. */
-static void try_to_deliver(struct process *p, struct work *w)
-{
-    struct route route;
-    route_received(w->source, &w->message, w->hook, w->claim != NULL, clock_wall_ms(), &route);
-    if (route.action == ROUTE_DELIVER) {
-        deliver(p, w);
-        return;
-    }
-    struct ledger_record *r = record_of(w, w->message.receive_count);
-    if (r->attempts > 0)
-        r->attempts--;
-    die(p, w, route.class, route.reason);
-}
 
 /* ---- what the record says ---- */
 
@@ -366,26 +41,26 @@ static void act_open(struct process *p, struct work *w, bool attempts_over)
     if (age < 0 || route_of_finished_round(&w->message, r)) {
         if (!attempts_over)
             r->attempts--;
-        drop_duplicate(p, w,
-                       age < 0 ? "a newer copy of it is on the queue"
-                               : "it was sent before the event died");
+        outcome_duplicate(p, w,
+                          age < 0 ? "a newer copy of it is on the queue"
+                                  : "it was sent before the event died");
         return;
     }
     if (age > 0)
         r->seq = w->retry_count;
     if (attempts_over) {
         char *last = ledger_record_last_error(r);
-        die(p, w, "exhausted", *last ? last : "no attempt ever reported its outcome");
+        outcome_die(p, w, "exhausted", *last ? last : "no attempt ever reported its outcome");
         free(last);
         return;
     }
-    try_to_deliver(p, w);
+    outcome_deliver(p, w);
 }
 
 static void on_arrived(void *arg, struct work *w, bool written)
 {
     struct process *p = arg;
-    if (!is_lost(p, w, written))
+    if (!outcome_is_lost(p, w, written))
         ask(p, w);
 }
 
@@ -395,28 +70,28 @@ static void act_moving(struct process *p, struct work *w)
 {
     int age = age_of_copy(w);
     if (route_of_finished_round(&w->message, w->record)) {
-        drop_duplicate(p, w, "it was sent before the event died");
+        outcome_duplicate(p, w, "it was sent before the event died");
         return;
     }
     if (age < 0) {
-        send_retry(p, w);
+        outcome_send_retry(p, w);
         return;
     }
     if (age > 0)
         w->record->seq = w->retry_count;
     w->record->state = LEDGER_OPEN;
-    write_down(p, w, true, on_arrived);
+    outcome_write(p, w, true, on_arrived);
 }
 
 static void on_new_round(void *arg, struct work *w, bool written)
 {
     struct process *p = arg;
-    if (is_lost(p, w, written))
+    if (outcome_is_lost(p, w, written))
         return;
     if (p->draining)
-        uncount(p, w);
+        outcome_uncount(p, w);
     else
-        try_to_deliver(p, w);
+        outcome_deliver(p, w);
 }
 
 /* The number is taken over from the message, whatever it is: kept, it would make the message that
@@ -426,7 +101,7 @@ static void act_dead(struct process *p, struct work *w)
 {
     struct ledger_record *r = w->record;
     if (route_of_finished_round(&w->message, r)) {
-        drop_duplicate(p, w, "the event is a dead letter");
+        outcome_duplicate(p, w, "the event is a dead letter");
         return;
     }
     log_info("event begins a new round trace=%s source=%s message=%s", w->hook->trace_id,
@@ -436,18 +111,18 @@ static void act_dead(struct process *p, struct work *w)
     r->not_before_ms = 0;
     if (age_of_copy(w) != 0)
         r->seq = w->retry_count;
-    write_down(p, w, false, on_new_round);
+    outcome_write(p, w, false, on_new_round);
 }
 
 static void act(struct process *p, struct work *w, bool attempts_over)
 {
     struct ledger_record *r = w->record;
     if (p->draining && r->state == LEDGER_OPEN && !attempts_over) {
-        uncount(p, w);
+        outcome_uncount(p, w);
         return;
     }
     if (p->draining) {
-        give_back(p, w);
+        outcome_give_back(p, w);
         return;
     }
     switch (r->state) {
@@ -464,7 +139,7 @@ static void act(struct process *p, struct work *w, bool attempts_over)
         act_dead(p, w);
         break;
     case LEDGER_DELIVERED:
-        drop_duplicate(p, w, "the event was delivered");
+        outcome_duplicate(p, w, "the event was delivered");
         break;
     }
 }
@@ -490,7 +165,7 @@ static void no_ledger(struct process *p, struct work *w, const char *error)
     memcpy(p->trouble, text, sizeof(text));
     p->callbacks->trouble(p->arg, text);
     if (w->source->deliver_in_outage && !p->draining)
-        try_to_deliver(p, w);
+        outcome_deliver(p, w);
     else
         settle_defer(
             p->settle, w,
@@ -521,9 +196,9 @@ static void follow_trace(struct work *w, bool key_conflict)
 static void claimed(struct process *p, struct work *w, const struct ledger_result *result)
 {
     ledger_recovered(p);
-    passed("consumer.claimed");
+    outcome_passed("consumer.claimed");
     if (!w->claim) {
-        drop_duplicate(p, w, "the event was delivered");
+        outcome_duplicate(p, w, "the event was delivered");
         return;
     }
     follow_trace(w, result->key_conflict);
@@ -611,7 +286,7 @@ void process_message(struct process *p, struct queue *q, const struct sqs_messag
     if (w->source->ledger)
         ask(p, w);
     else
-        try_to_deliver(p, w);
+        outcome_deliver(p, w);
 }
 
 /* ---- leases and claims ---- */
@@ -623,7 +298,7 @@ static void on_lease_lost(void *arg, struct work *w)
     if (w->claim || w->stage == WORK_CLAIMING)
         return; /* the claim says who may work */
     if (w->stage == WORK_DELIVERING) {
-        cancel_delivery(w);
+        outcome_cancel(w);
         settle_leave(p->settle, w);
     } else {
         settle_lease_lost(p->settle, w);
@@ -640,7 +315,7 @@ static void on_claim_lost(void *arg, struct work *w)
 {
     struct process *p = arg;
     if (w->stage == WORK_DELIVERING)
-        cancel_delivery(w);
+        outcome_cancel(w);
     settle_leave(p->settle, w);
 }
 
@@ -655,10 +330,10 @@ void process_release(struct process *p, bool begun_too)
         if (w->stage == WORK_DELIVERING && (begun_too || delivery_waiting(w->delivery))) {
             if (w->claim && delivery_waiting(w->delivery))
                 w->record->attempts--;
-            cancel_delivery(w);
-            give_back(p, w);
+            outcome_cancel(w);
+            outcome_give_back(p, w);
         } else if (begun_too && settle_give_up(p->settle, w)) {
-            give_back(p, w);
+            outcome_give_back(p, w);
         }
     }
 }
@@ -683,7 +358,7 @@ struct process *process_new(struct event_base *base, struct queues *queues,
 {
     static const struct lease_callbacks lease_callbacks = {on_lease_lost, on_lease_stopped};
     static const struct claims_callbacks claims_callbacks = {on_answer, on_claim_lost};
-    static const struct settle_callbacks settle_callbacks = {on_gone, on_copied};
+    static const struct settle_callbacks settle_callbacks = {on_gone, outcome_copied};
     struct process *p = xcalloc(1, sizeof(*p));
     p->sources = sources;
     p->inflight = inflight;
@@ -704,7 +379,7 @@ void process_free(struct process *p)
     struct work *w;
     for (w = inflight_first(p->inflight); w; w = TAILQ_NEXT(w, link))
         if (w->delivery)
-            cancel_delivery(w);
+            outcome_cancel(w);
     settle_free(p->settle);
     claims_free(p->claims);
     lease_free(p->lease);

@@ -11,9 +11,10 @@
 #include "workers/consumer/queues.h"
 #include "workers/consumer/source.h"
 
-/* What becomes of a received message: claimed in the ledger, then what the record's state says,
- * then what the destination says, each step written down before the next. process.c is the table
- * of that; the steps are in claims.c, settle.c, route.c. Owns the lease and claim heartbeats. */
+/* What becomes of a received message: claimed in the ledger, then what the record's state says
+ * (process.c is the table of that), then what the destination says (outcome.c), each step written
+ * down before the next. The steps are in claims.c, settle.c and route.c. Owns the heartbeats of
+ * lease and claim. */
 struct process;
 struct objects;
 struct event_base;

@@ -1,0 +1,320 @@
+#include "workers/consumer/outcome.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/fault.h"
+#include "common/base/log.h"
+#include "common/base/xalloc.h"
+#include "workers/consumer/process.h"
+#include "workers/consumer/route.h"
+
+/* What a callback of one delivery needs. */
+struct attempt {
+    struct process *process;
+    struct work *work; /* borrow: it cannot leave while it is delivered, but by a cancel */
+};
+
+void outcome_passed(const char *point)
+{
+    if (fault_point(point))
+        log_warn("fault point %s", point);
+}
+
+/* Attempts are counted in the record, or without one by the message's receives. */
+static int attempt_of(const struct work *w)
+{
+    return w->claim ? w->record->attempts : w->message.receive_count;
+}
+
+/* ---- writing down ---- */
+
+void outcome_write(struct process *p, struct work *w, bool releases, work_written_cb *done)
+{
+    w->stage = WORK_WRITING;
+    claims_write(p->claims, w, releases, done);
+}
+
+/* Somebody else has the claim: what becomes of the message is theirs to say. */
+bool outcome_is_lost(struct process *p, struct work *w, bool written)
+{
+    if (!written)
+        settle_leave(p->settle, w);
+    return !written;
+}
+
+static void then_delete(void *arg, struct work *w, bool written)
+{
+    struct process *p = arg;
+    if (!outcome_is_lost(p, w, written))
+        settle_delete(p->settle, w);
+}
+
+static void then_release(void *arg, struct work *w, bool written)
+{
+    struct process *p = arg;
+    if (!outcome_is_lost(p, w, written))
+        settle_release(p->settle, w);
+}
+
+/* Back to the queue; the record stays as it is, without the claim. */
+void outcome_give_back(struct process *p, struct work *w)
+{
+    if (w->claim)
+        outcome_write(p, w, true, then_release);
+    else
+        settle_release(p->settle, w);
+}
+
+/* Back to the queue before its attempt has begun. */
+void outcome_uncount(struct process *p, struct work *w)
+{
+    w->record->attempts--;
+    outcome_give_back(p, w);
+}
+
+/* The event is done with already, or another message stands for it. */
+void outcome_duplicate(struct process *p, struct work *w, const char *why)
+{
+    p->counters->duplicates++;
+    log_info("message %s deleted undelivered trace=%s source=%s: %s", w->message.id,
+             w->hook->trace_id, w->hook->source, why);
+    if (w->claim)
+        outcome_write(p, w, true, then_delete);
+    else
+        settle_delete(p->settle, w);
+}
+
+/* ---- dying ---- */
+
+static void on_dying(void *arg, struct work *w, bool written)
+{
+    struct process *p = arg;
+    if (outcome_is_lost(p, w, written))
+        return;
+    outcome_passed("consumer.after_dying");
+    settle_dead(p->settle, w);
+}
+
+static struct ledger_record *record_of(struct work *w, int attempts)
+{
+    if (w->claim)
+        return w->record;
+    ledger_record_free(w->record);
+    w->record = ledger_record_new();
+    w->record->attempts = attempts;
+    ledger_record_set(&w->record->trace_id, w->hook->trace_id);
+    if (w->message.first_received_ms > 0)
+        w->record->first_failed_at_ms = w->message.first_received_ms;
+    return w->record;
+}
+
+/* w->record has the attempts and the history. */
+void outcome_die(struct process *p, struct work *w, const char *class, const char *error)
+{
+    struct ledger_record *r = w->record;
+    r->state = LEDGER_DYING;
+    r->failed_at_ms = clock_wall_ms();
+    if (!r->first_failed_at_ms)
+        r->first_failed_at_ms = r->failed_at_ms;
+    ledger_record_set(&r->error, error);
+    ledger_record_set(&r->error_class, class);
+    if (strcmp(class, "expired") == 0)
+        p->counters->expired++;
+    if (!w->claim) {
+        settle_dead(p->settle, w);
+        return;
+    }
+    outcome_passed("consumer.before_outcome");
+    outcome_write(p, w, false, on_dying);
+}
+
+static void on_dead(void *arg, struct work *w, bool written)
+{
+    if (written)
+        outcome_passed("consumer.after_dead");
+    then_delete(arg, w, written);
+}
+
+static void buried(struct process *p, struct work *w)
+{
+    if (!w->claim) {
+        settle_delete(p->settle, w);
+        return;
+    }
+    struct ledger_record *r = w->record;
+    r->state = LEDGER_DEAD;
+    r->at_ms = ledger_now_ms(w->source->ledger);
+    ledger_record_set(&r->message_id, w->message.id);
+    ledger_record_set(&r->dlq_key, w->dlq_key);
+    outcome_write(p, w, true, on_dead);
+}
+
+/* ---- retrying ---- */
+
+static int seconds_until(const struct work *w)
+{
+    int64_t left_ms = w->record->not_before_ms - ledger_now_ms(w->source->ledger);
+    return left_ms > 0 ? (int)((left_ms + 999) / 1000) : 0;
+}
+
+static void on_retry_written(void *arg, struct work *w, bool written)
+{
+    struct process *p = arg;
+    if (outcome_is_lost(p, w, written))
+        return;
+    outcome_passed("consumer.after_outcome");
+    settle_defer(p->settle, w, seconds_until(w));
+}
+
+static void retry_by_visibility(struct process *p, struct work *w)
+{
+    w->record->state = LEDGER_OPEN;
+    outcome_passed("consumer.before_outcome");
+    outcome_write(p, w, true, on_retry_written);
+}
+
+void outcome_send_retry(struct process *p, struct work *w)
+{
+    int64_t left_ms = w->record->not_before_ms - ledger_now_ms(w->source->ledger);
+    if (settle_requeue(p->settle, w, clock_mono_ms() + (left_ms > 0 ? left_ms : 0)))
+        return;
+    /* The message goes on itself, so its number is the record's again: kept, the higher one would
+     * make it an older copy of one that may not exist. Where it does, it is newer and adopted. */
+    w->record->seq = w->retry_count;
+    retry_by_visibility(p, w);
+}
+
+static void on_moving(void *arg, struct work *w, bool written)
+{
+    struct process *p = arg;
+    if (outcome_is_lost(p, w, written))
+        return;
+    outcome_passed("consumer.requeue_moving");
+    outcome_send_retry(p, w);
+}
+
+static void on_moved(void *arg, struct work *w, bool written)
+{
+    if (written)
+        outcome_passed("consumer.requeue_open");
+    then_delete(arg, w, written);
+}
+
+static void retry(struct process *p, struct work *w, int delay_s)
+{
+    p->counters->retried++;
+    if (!w->claim) {
+        settle_defer(p->settle, w, delay_s);
+        return;
+    }
+    struct ledger_record *r = w->record;
+    r->not_before_ms = ledger_now_ms(w->source->ledger) + delay_s * INT64_C(1000);
+    if (!w->source->requeue || !settle_can_requeue(w, r->seq + 1)) {
+        retry_by_visibility(p, w);
+        return;
+    }
+    r->state = LEDGER_MOVING;
+    r->seq++;
+    outcome_passed("consumer.before_outcome");
+    outcome_write(p, w, false, on_moving);
+}
+
+void outcome_copied(void *arg, struct work *w)
+{
+    struct process *p = arg;
+    if (w->record->state == LEDGER_DYING) {
+        buried(p, w);
+        return;
+    }
+    p->counters->requeued++;
+    w->record->state = LEDGER_OPEN;
+    outcome_write(p, w, true, on_moved);
+}
+
+/* ---- delivering ---- */
+
+static void on_delivered_written(void *arg, struct work *w, bool written)
+{
+    if (written)
+        outcome_passed("consumer.after_outcome");
+    then_delete(arg, w, written);
+}
+
+static void delivered(struct process *p, struct work *w, const struct delivery_outcome *outcome)
+{
+    log_info("event delivered trace=%s source=%s attempt=%d ms=%lld", w->hook->trace_id,
+             w->hook->source, attempt_of(w), (long long)outcome->took_ms);
+    p->counters->delivered++;
+    outcome_passed("consumer.delivered");
+    if (!w->claim) {
+        settle_delete(p->settle, w);
+        return;
+    }
+    w->record->state = LEDGER_DELIVERED;
+    w->record->at_ms = ledger_now_ms(w->source->ledger);
+    outcome_passed("consumer.before_outcome");
+    outcome_write(p, w, true, on_delivered_written);
+}
+
+static void on_outcome(void *arg, const struct delivery_outcome *outcome)
+{
+    struct attempt *attempt = arg;
+    struct process *p = attempt->process;
+    struct work *w = attempt->work;
+    int n = attempt_of(w);
+    struct route route;
+    free(attempt);
+    w->attempt = NULL;
+    w->delivery = NULL;
+    if (outcome->verdict == DELIVERED) {
+        delivered(p, w, outcome);
+        return;
+    }
+    route_failed(w->source, w->hook, n, outcome, &route);
+    ledger_record_failure(record_of(w, n), clock_wall_ms() - outcome->took_ms, outcome->error,
+                          outcome->status, outcome->took_ms);
+    if (route.action == ROUTE_DEAD) {
+        outcome_die(p, w, route.class, route.reason);
+        return;
+    }
+    log_info("event retried trace=%s source=%s attempt=%d delay_s=%d status=%d: %s",
+             w->hook->trace_id, w->hook->source, n, route.delay_s, outcome->status, outcome->error);
+    retry(p, w, route.delay_s);
+}
+
+static void deliver(struct process *p, struct work *w)
+{
+    struct attempt *attempt = xcalloc(1, sizeof(*attempt));
+    attempt->process = p;
+    attempt->work = w;
+    outcome_passed("consumer.before_deliver");
+    w->attempt = attempt;
+    w->stage = WORK_DELIVERING;
+    w->delivery =
+        delivery_start(w->source->destination, w->hook, attempt_of(w), on_outcome, attempt);
+}
+
+void outcome_cancel(struct work *w)
+{
+    delivery_cancel(w->delivery);
+    free(w->attempt);
+    w->delivery = NULL;
+    w->attempt = NULL;
+}
+
+/* Delivers what may be delivered; the claim's attempt is taken back from what may not. */
+void outcome_deliver(struct process *p, struct work *w)
+{
+    struct route route;
+    route_received(w->source, &w->message, w->hook, w->claim != NULL, clock_wall_ms(), &route);
+    if (route.action == ROUTE_DELIVER) {
+        deliver(p, w);
+        return;
+    }
+    struct ledger_record *r = record_of(w, w->message.receive_count);
+    if (r->attempts > 0)
+        r->attempts--;
+    outcome_die(p, w, route.class, route.reason);
+}
