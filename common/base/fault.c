@@ -81,20 +81,18 @@ bool fault_point(const char *point)
 {
     if (!faults.loaded)
         load();
+    bool fails = false;
     for (int i = 0; i < faults.count; i++) {
         struct fault *f = &faults.list[i];
         if (strcmp(f->point, point) != 0)
             continue;
         f->hits++;
         if (f->action == ACTION_ALWAYS)
-            return f->hits >= f->at;
-        if (f->hits != f->at && !(f->action == ACTION_EACH && f->hits > f->at))
-            return false;
-        if (f->action == ACTION_FAIL)
-            return true;
-        if (take_ticket(point))
+            fails |= f->hits >= f->at;
+        else if (f->hits == f->at && f->action == ACTION_FAIL)
+            fails = true;
+        else if (f->hits == f->at && take_ticket(point))
             kill(getpid(), SIGKILL);
-        return false;
     }
-    return false;
+    return fails;
 }

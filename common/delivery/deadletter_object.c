@@ -78,6 +78,7 @@ static void refresh(struct deadletter_object *o)
     o->first_failed_at_ms = time_of(json, "first_failed_at");
     o->received_at_ms = time_of(json, "received_at");
     o->claimed_until_ms = time_of(json, "claimed_until");
+    o->delivered_at_ms = time_of(json, "delivered_at");
     o->retry_count = count_of(json, "retry_count");
     o->redrives = count_of(json, "redrives");
     o->revision = count_of(json, "revision");
@@ -323,6 +324,12 @@ void deadletter_object_release(struct deadletter_object *o)
     refresh(o);
 }
 
+void deadletter_object_delivered(struct deadletter_object *o, int64_t at_ms)
+{
+    put(o->json, "delivered_at", time_json(at_ms));
+    deadletter_object_release(o);
+}
+
 static json_t *attempts_of(struct deadletter_object *o)
 {
     json_t *attempts = json_object_get(o->json, "attempts");
@@ -386,6 +393,7 @@ struct deadletter_object *deadletter_object_next_round(const struct deadletter_o
     }
     json_decref(attempts);
     put(json, "retry_count", json_integer(retry_count));
+    json_object_del(json, "delivered_at");
     deadletter_object_release(o);
     return o;
 }

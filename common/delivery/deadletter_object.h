@@ -25,7 +25,8 @@
  *    "dlq"                 whether a copy went to an SQS dead-letter queue too
  *    "ledger_key":{"destination","source","event_id","id"}
  *                          "id" is the record's id, "" where the source has no ledger
- *    "claimed_by","claimed_until"   only while a redrive holds it}
+ *    "claimed_by","claimed_until"   only while a redrive holds it
+ *    "delivered_at"        only where a redrive delivered it and the ledger could not be told}
  *
  * Times are RFC 3339 in UTC with milliseconds. Members that are not in this list are kept. */
 #define DEADLETTER_OBJECT_BYTES (7 << 20) /* no object is larger: original_event gives way */
@@ -40,6 +41,7 @@ struct deadletter_object {
     const char *ledger_id;  /* of its record; "" where there is none */
     const char *destination;
     int64_t failed_at_ms, first_failed_at_ms, received_at_ms, claimed_until_ms;
+    int64_t delivered_at_ms; /* 0: no delivery is waiting to be recorded */
     int retry_count, redrives, revision;
     bool parked, dlq;
 };
@@ -75,6 +77,10 @@ struct webhook *deadletter_object_webhook(const struct deadletter_object *o, cha
 bool deadletter_object_is_claimed(const struct deadletter_object *o, int64_t now_ms);
 void deadletter_object_claim(struct deadletter_object *o, const char *by, int64_t until_ms);
 void deadletter_object_release(struct deadletter_object *o);
+
+/* After a delivery that the ledger could not be told of: the next redrive records it instead of
+ * delivering again. The claim is gone. A later round takes the mark away. */
+void deadletter_object_delivered(struct deadletter_object *o, int64_t at_ms);
 
 /* After a failed redrive: retry_count, redrives and attempts grow by one, error, class and
  * failed_at are the new ones, parked where redrives >= max_redrives, the claim is gone. first

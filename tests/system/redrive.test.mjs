@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { Letters } from '../tools/letters.mjs';
 import { cxone } from '../tools/events.mjs';
 import { request } from '../tools/http.mjs';
+import { shortLeases } from '../tools/load.mjs';
 import { Service } from '../tools/service.mjs';
 import { until } from '../tools/wait.mjs';
 
@@ -36,6 +37,22 @@ describe('one redrive', { concurrency: 2 }, () => {
         assert.deepEqual(await d.retry({ force: true }), { ...nothing, processed });
         assert.equal(s.ledger().length, 2);
         assert.equal(await s.counter('retry', 'redriven'), 3);
+    });
+
+    test('that the ledger cannot be told of is told by the dead letter, and not repeated', async (t) => {
+        const env = { SLUICE_FAULT_ROLE: 'retry', SLUICE_FAULT: [1, 2, 3].map((n) => `retry.before_outcome:${n}:fail`).join() };
+        const s = await Service.start(t, { conf: shortLeases, env });
+        const d = new Letters(s);
+        const one = await d.add({ body: cxone() });
+        const { processed } = await d.retry();
+        assert.match(processed[0].note, /the ledger could not be told/);
+        assert.ok(Date.parse((await d.get(one.key)).delivered_at) > 0);
+        assert.equal((await d.record(one.object.ledger_key.id)).state.S, 'dead');
+        await until('the claim to run out', async () => (await d.retry()).processed[0]?.note === 'already delivered',
+            { seconds: 40, every: 500 });
+        assert.equal(s.ledger().length, 1);
+        assert.deepEqual(await d.keys(), []);
+        assert.equal((await d.record(one.object.ledger_key.id)).state.S, 'delivered');
     });
 
     test('that fails updates its own object until it is parked', async (t) => {

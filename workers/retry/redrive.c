@@ -262,8 +262,21 @@ static void delete_letter(struct redrive *r)
     letter_delete(r->letter, on_deleted, r);
 }
 
+static void on_delivery_noted(void *arg, enum letter_answer answer, const char *text)
+{
+    struct redrive *r = arg;
+    if (answer != LETTER_OK)
+        log_error("trace=%s: delivered, but neither the ledger nor %s could be told (%s): the next "
+                  "redrive delivers it again",
+                  r->letter->object->trace_id, r->letter->key, text);
+    r->end = REDRIVE_PROCESSED;
+    finish(r);
+}
+
 static void write_outcome(struct redrive *r);
 
+/* The dead letter goes only after the outcome is recorded. Where the ledger cannot be told, the
+ * dead letter itself says so, and the next redrive tells the ledger. */
 static void on_outcome(void *arg, enum ledger_written written, const char *error)
 {
     struct redrive *r = arg;
@@ -271,15 +284,15 @@ static void on_outcome(void *arg, enum ledger_written written, const char *error
         write_outcome(r);
         return;
     }
-    if (written != LEDGER_WRITTEN) {
-        /* Without the dead letter no redrive repeats it. What the ledger does not know is only
-         * missed where the same event is sent once more. */
-        snprintf(r->note, sizeof(r->note), "delivered, but the ledger could not be told: %s",
-                 error);
-        log_error("trace=%s: %s", r->letter->object->trace_id, r->note);
+    if (written == LEDGER_WRITTEN) {
+        fault_point("retry.after_outcome");
+        delete_letter(r);
+        return;
     }
-    fault_point("retry.after_outcome");
-    delete_letter(r);
+    snprintf(r->note, sizeof(r->note), "delivered, but the ledger could not be told: %s", error);
+    log_error("trace=%s: %s; the next redrive does that", r->letter->object->trace_id, r->note);
+    deadletter_object_delivered(r->letter->object, r->attempt_at_ms);
+    letter_store(r->letter, on_delivery_noted, r);
 }
 
 static void write_outcome(struct redrive *r)
@@ -287,6 +300,10 @@ static void write_outcome(struct redrive *r)
     if (!r->claim) {
         fault_point("retry.after_outcome");
         delete_letter(r);
+        return;
+    }
+    if (fault_point("retry.before_outcome")) {
+        on_outcome(r, LEDGER_FAILED, "made to fail");
         return;
     }
     struct ledger_record *next = ledger_record_copy(ledger_claim_record(r->claim));
@@ -359,6 +376,11 @@ static void deliver(struct redrive *r)
     r->attempt_at_ms = clock_wall_ms();
     if (r->all->draining) {
         release_failed(r, "stopped", stopping);
+        return;
+    }
+    if (r->letter->object->delivered_at_ms && !r->force) {
+        snprintf(r->note, sizeof(r->note), "already delivered");
+        write_outcome(r);
         return;
     }
     if (!rules_check(source_of(r), r->hook->body, r->hook->body_len, &failure)) {

@@ -46,6 +46,7 @@ static void points(void **state)
     assert_int_equal(run("store.commit:3:each", "store.commit", 3), -SIGKILL);
     assert_int_equal(run("a:1:fail,store.commit:1:fail", "store.commit", 2), 1);
     assert_int_equal(run("a:1:fail,b:1:fail", "store.commit", 2), 0);
+    assert_int_equal(run("a:1:fail,a:3:fail", "a", 4), 5);
 }
 
 /* Two tickets: two processes die, the third lives. */

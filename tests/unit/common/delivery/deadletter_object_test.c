@@ -242,7 +242,10 @@ static void a_later_round_keeps_the_first(void **state)
     const struct deadletter_facts facts = {
         .hook = h, .record = r, .destination = "trial", .ledger_id = "i", .message_id = "m-2"};
     struct deadletter_object *round = deadletter_object_new(&facts);
+    deadletter_object_delivered(old, FAILED_MS + 5000);
+    assert_int_equal(old->delivered_at_ms, FAILED_MS + 5000);
     struct deadletter_object *next = deadletter_object_next_round(old, round);
+    assert_int_equal(next->delivered_at_ms, 0);
     assert_int_equal(next->retry_count, 6 + 1 + 1);
     assert_int_equal(next->redrives, 0);
     assert_false(next->parked);
