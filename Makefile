@@ -13,7 +13,9 @@ ifeq ($(origin CC),default)
 CC       := gcc
 endif
 
+SYSCONFDIR ?= /etc
 LIBEXECDIR = $(PREFIX)/lib/sluice
+UNITDIR    = $(PREFIX)/lib/systemd/system
 PACKAGES   = libevent jansson libcurl openssl sqlite3
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
@@ -25,7 +27,7 @@ HARDEN   = -fstack-protector-strong -fstack-clash-protection -fcf-protection=ful
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -g -O2 $(WARNINGS) $(HARDEN) -I. -I$(BUILD)/gen \
-              -DSLUICE_VERSION='"$(VERSION)"' -DSLUICE_LIBEXECDIR='"$(LIBEXECDIR)"' $(PKG_CFLAGS)
+              -DSLUICE_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
 LDFLAGS_ALL := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
 ifeq ($(SANITIZE),)
 CFLAGS_ALL += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
@@ -89,6 +91,15 @@ endif
 $(BUILD)/flags:
 	$(shell mkdir -p $(@D))$(file >$@,$(FLAGS_TEXT))@:
 
+# The one object that knows where the programs are installed: another PREFIX makes it anew.
+ifneq ($(strip $(LIBEXECDIR)),$(strip $(file <$(BUILD)/libexecdir)))
+.PHONY: $(BUILD)/libexecdir
+endif
+$(BUILD)/libexecdir:
+	$(shell mkdir -p $(@D))$(file >$@,$(LIBEXECDIR))@:
+$(BUILD)/obj/supervisor/supervisor.o: $(BUILD)/libexecdir
+$(BUILD)/obj/supervisor/supervisor.o: CFLAGS_ALL += -DSLUICE_LIBEXECDIR='"$(LIBEXECDIR)"'
+
 $(BUILD)/lib/libcommon.a: $(COMMON_O)
 $(BUILD)/lib/libworker.a: $(WORKER_O)
 $(BUILD)/lib/%.a:
@@ -145,7 +156,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/lib/libcommon.a $(BUILD)/lib/libworker.
 	$(call quiet,CC) $(CC) $(CFLAGS_ALL) $(CFLAGS) -Wno-missing-prototypes -MMD -MP -MF $@.d $(LDFLAGS_ALL) \
 	    -fsanitize=fuzzer -o $@ $< $(FUZZ_MODULES) $(BUILD)/lib/libworker.a $(BUILD)/lib/libcommon.a $(LIBS)
 
-.PHONY: unit tidy format install clean help
+.PHONY: unit tidy format install install-files uninstall clean help
 unit: $(UNITS)
 	@for t in $(UNITS); do echo "== $$t"; $$t || exit 1; done
 
@@ -157,13 +168,43 @@ format:
 	@etc/setup/install-missing debug
 	clang-format -i $(SOURCES)
 
+# What a file of etc/ says of places, as they are on the machine that it is installed on. A
+# configuration and /etc/default belong to the administrator: they are never overwritten.
+configured = sed -e 's|@SBINDIR@|$(PREFIX)/sbin|g' -e 's|@BINDIR@|$(PREFIX)/bin|g' \
+                 -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' -e 's|"samples/|"$(PREFIX)/share/sluice/|g'
+put = $(configured) $(2) >$(BUILD)/gen/installing && install -m $(1) $(BUILD)/gen/installing "$(DESTDIR)$(3)" && \
+      rm -f $(BUILD)/gen/installing
+MANUALS = $(notdir $(wildcard etc/man/*.8))
+
 install: all
+	+@$(MAKE) --no-print-directory install-files
+install-files:
+	@mkdir -p $(BUILD)/gen
 	install -d "$(DESTDIR)$(PREFIX)/sbin" "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(LIBEXECDIR)" \
-	    "$(DESTDIR)$(PREFIX)/share/man/man8"
+	    "$(DESTDIR)$(PREFIX)/share/man/man8" "$(DESTDIR)$(PREFIX)/share/sluice" "$(DESTDIR)$(UNITDIR)" \
+	    "$(DESTDIR)$(SYSCONFDIR)/sluice" "$(DESTDIR)$(SYSCONFDIR)/init.d" \
+	    "$(DESTDIR)$(SYSCONFDIR)/default" "$(DESTDIR)$(SYSCONFDIR)/logrotate.d"
 	install -m 755 $(BUILD)/bin/sluiced "$(DESTDIR)$(PREFIX)/sbin/"
 	install -m 755 $(BUILD)/bin/sluicectl "$(DESTDIR)$(PREFIX)/bin/"
 	install -m 755 $(addprefix $(BUILD)/bin/sluice-,$(ROLES)) "$(DESTDIR)$(LIBEXECDIR)/"
-	install -m 644 etc/man/*.8 "$(DESTDIR)$(PREFIX)/share/man/man8/"
+	install -m 644 $(addprefix etc/man/,$(MANUALS)) "$(DESTDIR)$(PREFIX)/share/man/man8/"
+	install -m 755 etc/samples/destination.sh "$(DESTDIR)$(PREFIX)/share/sluice/"
+	$(call put,755,etc/sluice.init,$(SYSCONFDIR)/init.d/sluice)
+	$(call put,644,etc/sluice.service,$(UNITDIR)/sluice.service)
+	$(call put,644,etc/logrotate,$(SYSCONFDIR)/logrotate.d/sluice)
+	$(call put,644,etc/sluice.json,$(SYSCONFDIR)/sluice/sluice.json.example)
+	@test -e "$(DESTDIR)$(SYSCONFDIR)/sluice/sluice.json" || { set -x; \
+	    $(call put,640,etc/sluice.json,$(SYSCONFDIR)/sluice/sluice.json); }
+	@test -e "$(DESTDIR)$(SYSCONFDIR)/default/sluice" || { set -x; \
+	    $(call put,644,etc/sluice.default,$(SYSCONFDIR)/default/sluice); }
+
+# The configuration, /etc/default/sluice and the state stay.
+uninstall:
+	rm -f "$(DESTDIR)$(PREFIX)/sbin/sluiced" "$(DESTDIR)$(PREFIX)/bin/sluicectl" \
+	    $(foreach manual,$(MANUALS),"$(DESTDIR)$(PREFIX)/share/man/man8/$(manual)") \
+	    "$(DESTDIR)$(SYSCONFDIR)/init.d/sluice" "$(DESTDIR)$(UNITDIR)/sluice.service" \
+	    "$(DESTDIR)$(SYSCONFDIR)/logrotate.d/sluice" "$(DESTDIR)$(SYSCONFDIR)/sluice/sluice.json.example"
+	rm -rf "$(DESTDIR)$(LIBEXECDIR)" "$(DESTDIR)$(PREFIX)/share/sluice"
 
 clean:
 	rm -rf build build-*
@@ -177,6 +218,6 @@ help:
 	@echo 'make unit        build and run the unit tests of $(BUILD)'
 	@echo 'make system | interop | fault | fuzz | bench | lint    one tier of the tests'
 	@echo 'make tidy | format    clang-tidy, clang-format'
-	@echo 'make install [PREFIX=] [DESTDIR=]    make clean'
+	@echo 'make install | uninstall [PREFIX=] [DESTDIR=]    make clean'
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -42,6 +43,13 @@ static void name_holder(int fd, char *text, size_t size)
         holder_of_file(fd, text, size);
 }
 
+static int write_pid(int fd)
+{
+    char pid[16];
+    int len = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
+    return ftruncate(fd, 0) == 0 && pwrite(fd, pid, (size_t)len, 0) == len ? 0 : -1;
+}
+
 int locks_supervisor(const char *run_dir, int *exit_status_out)
 {
     char *path;
@@ -57,11 +65,8 @@ int locks_supervisor(const char *run_dir, int *exit_status_out)
         *exit_status_out = EX_TEMPFAIL;
         close(fd);
         fd = -1;
-    } else {
-        char pid[16];
-        int len = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
-        if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)len, 0) != len)
-            log_warn("%s: the pid cannot be written: %s", path, strerror(errno));
+    } else if (write_pid(fd) != 0) {
+        log_warn("%s: the pid cannot be written: %s", path, strerror(errno));
     }
     free(path);
     return fd;
@@ -95,4 +100,53 @@ int locks_store(const char *state_dir, int64_t wait_ms, int *exit_status_out)
     }
     free(path);
     return fd;
+}
+
+/* Whether path still leads to the file that was opened: its last owner may have removed it between
+ * our open and our lock. */
+static bool is_at(int fd, const char *path)
+{
+    struct stat open_one, there;
+    return fstat(fd, &open_one) == 0 && lstat(path, &there) == 0 &&
+           open_one.st_dev == there.st_dev && open_one.st_ino == there.st_ino;
+}
+
+int locks_pidfile(const char *path, int *exit_status_out)
+{
+    int fd;
+    *exit_status_out = EX_OSERR;
+    for (;;) {
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+        if (fd < 0) {
+            log_error("pidfile %s cannot be opened: %s; check its directory", path,
+                      strerror(errno));
+            return -1;
+        }
+        if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+            break;
+        if (is_at(fd, path)) {
+            if (fchmod(fd, 0644) == 0 && write_pid(fd) == 0)
+                return fd;
+            log_error("pidfile %s cannot be written: %s", path, strerror(errno));
+            locks_pidfile_remove(path, fd);
+            return -1;
+        }
+        close(fd);
+    }
+    char holder[128];
+    name_holder(fd, holder, sizeof holder);
+    log_error("pidfile %s is held by %s; stop it first, or give this one another pidfile", path,
+              holder);
+    *exit_status_out = EX_TEMPFAIL;
+    close(fd);
+    return -1;
+}
+
+void locks_pidfile_remove(const char *path, int fd)
+{
+    if (fd < 0)
+        return;
+    if (unlink(path) != 0)
+        log_warn("pidfile %s cannot be removed: %s", path, strerror(errno));
+    close(fd);
 }

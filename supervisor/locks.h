@@ -20,4 +20,12 @@ int locks_supervisor(const char *run_dir, int *exit_status_out) __attribute__((w
 int locks_store(const char *state_dir, int64_t wait_ms, int *exit_status_out)
     __attribute__((warn_unused_result));
 
+/* A pidfile for init scripts, locked in the same way: whoever finds it unlocked knows that nobody
+ * lives. Made where it is missing (0644), not through a symbolic link. Its directory should be one
+ * into which only root writes: root signals whatever it says. */
+int locks_pidfile(const char *path, int *exit_status_out) __attribute__((warn_unused_result));
+
+/* Removes the pidfile, its lock still held, and closes fd. -1 is a no-op. */
+void locks_pidfile_remove(const char *path, int fd);
+
 #endif

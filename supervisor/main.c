@@ -16,28 +16,39 @@
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
+#include "supervisor/detach.h"
 #include "supervisor/limits.h"
 #include "supervisor/locks.h"
 #include "supervisor/supervisor.h"
 
 struct options {
-    const char *config; /* borrow: argv */
-    bool only_check;
+    const char *config;  /* borrow: argv */
+    const char *pidfile; /* borrow: argv; NULL: none */
+    bool only_check, detach;
 };
 
-static const char usage_text[] = "usage: sluiced -c FILE [-t]\n"
-                                 "  -c FILE  the configuration\n"
-                                 "  -t       check it, print every error, start nothing\n"
-                                 "  -V       print the version\n";
+static const char usage_text[] =
+    "usage: sluiced -c FILE [-d] [-p FILE] | -c FILE -t | -V\n"
+    "  -c FILE  the configuration\n"
+    "  -d       go to the background; exit 0 once every worker is ready\n"
+    "  -p FILE  write the process id there, and keep the file locked\n"
+    "  -t       check the configuration, print every error, start nothing\n"
+    "  -V       print the version\n";
 
 /* 0 to go on, else exits. */
 static void parse_options(int argc, char **argv, struct options *out)
 {
     int letter;
-    while ((letter = getopt(argc, argv, "c:tVh")) != -1) {
+    while ((letter = getopt(argc, argv, "c:dp:tVh")) != -1) {
         switch (letter) {
         case 'c':
             out->config = optarg;
+            break;
+        case 'd':
+            out->detach = true;
+            break;
+        case 'p':
+            out->pidfile = optarg;
             break;
         case 't':
             out->only_check = true;
@@ -113,25 +124,80 @@ static int make_state_dir(const json_t *conf)
 }
 
 /* conf is taken over. */
-static int supervise(const char *config_path, json_t *conf)
+static int supervise(const char *config_path, json_t *conf, const char *pidfile,
+                     struct detach *detach)
 {
     int status = EX_OSERR;
     /* A store that has lost its supervisor leaves at its drain deadline at the latest. */
     int64_t wait_ms = conf_int(conf, "drain_s") * 1000 + 3000;
-    int lock_fd = -1, store_lock_fd = -1;
-    if (make_state_dir(conf) != 0 ||
-        (lock_fd = locks_supervisor(conf_str(conf, "run_dir"), &status)) < 0 ||
-        (store_lock_fd = locks_store(conf_str(conf, "state_dir"), wait_ms, &status)) < 0) {
+    int lock_fd = locks_supervisor(conf_str(conf, "run_dir"), &status);
+    int pid_fd = -1, store_lock_fd = -1;
+    if (lock_fd >= 0 && pidfile != NULL)
+        pid_fd = locks_pidfile(pidfile, &status);
+    if (lock_fd >= 0 && (pidfile == NULL || pid_fd >= 0))
+        store_lock_fd = locks_store(conf_str(conf, "state_dir"), wait_ms, &status);
+    if (store_lock_fd >= 0) {
+        struct supervisor *s = supervisor_new(config_path, conf, store_lock_fd, detach, &status);
+        if (s != NULL)
+            status = supervisor_run(s);
+        supervisor_free(s);
+        close(store_lock_fd);
+    } else {
         json_decref(conf);
-        return status;
     }
-    struct supervisor *s = supervisor_new(config_path, conf, store_lock_fd, &status);
-    if (s != NULL)
-        status = supervisor_run(s);
-    supervisor_free(s);
-    close(store_lock_fd);
-    close(lock_fd);
+    locks_pidfile_remove(pidfile, pid_fd);
+    if (lock_fd >= 0)
+        close(lock_fd);
     return status;
+}
+
+/* A daemon without a log would be mute. */
+static int open_log(const json_t *conf, bool needed)
+{
+    log_name("sluiced", -1);
+    if (make_state_dir(conf) != 0 || (supervisor_apply_log(conf) != 0 && needed))
+        return -1;
+    if (needed)
+        log_take_stderr();
+    return 0;
+}
+
+/* conf is taken over. */
+static int run(const char *config_path, json_t *conf, const struct options *options,
+               const char *pidfile)
+{
+    struct detach *detach = NULL;
+    if (options->detach) {
+        if (detach_default_log(conf))
+            fprintf(stderr, "sluiced: no log.file is configured: logging to %s\n",
+                    conf_str(conf, "log.file"));
+        detach = detach_start();
+        if (detach == NULL) {
+            fprintf(stderr, "sluiced: no process can be made: %s\n", strerror(errno));
+            json_decref(conf);
+            return EX_OSERR;
+        }
+    }
+    int status = EX_OSERR;
+    if (open_log(conf, options->detach) != 0) {
+        json_decref(conf);
+    } else {
+        limits_set(conf);
+        if (geteuid() == 0 && conf_str(conf, "user")[0] == '\0')
+            log_warn("running as root, and staying root: no \"user\" is configured");
+        status = supervise(config_path, conf, pidfile, detach);
+    }
+    detach_end(detach, status);
+    return status;
+}
+
+/* A daemon changes its directory (malloc; NULL for NULL). */
+static char *absolute(const char *path)
+{
+    char cwd[PATH_MAX];
+    if (path == NULL || path[0] == '/' || getcwd(cwd, sizeof cwd) == NULL)
+        return path != NULL ? xstrdup(path) : NULL;
+    return xasprintf("%s/%s", cwd, path);
 }
 
 int main(int argc, char **argv)
@@ -156,12 +222,9 @@ int main(int argc, char **argv)
         /* What our starter left open is not ours: a daemon would hold that pipe or lock for its
          * whole life. Everything of ours is opened after this. */
         close_range(STDERR_FILENO + 1, ~0U, 0);
-        log_name("sluiced", -1);
-        supervisor_apply_log(conf);
-        limits_set(conf);
-        if (geteuid() == 0 && conf_str(conf, "user")[0] == '\0')
-            log_warn("running as root, and staying root: no \"user\" is configured");
-        status = supervise(path, conf);
+        char *pidfile = absolute(options.pidfile);
+        status = run(path, conf, &options, pidfile);
+        free(pidfile);
     }
     free(path);
     return status;

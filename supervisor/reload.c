@@ -1,6 +1,7 @@
 #include "supervisor/reload.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,9 @@
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
 #include "supervisor/control.h"
+#include "supervisor/detach.h"
 #include "supervisor/limits.h"
+#include "supervisor/notify.h"
 #include "supervisor/supervisor.h"
 
 enum reload_state {
@@ -76,6 +79,11 @@ struct plan *reload_tried_plan(const struct reload *r, enum role role)
 static void finish(struct reload *r, json_t *result)
 {
     unsigned number = r->number;
+    char status[96];
+    snprintf(status, sizeof status, "%s, generation %d",
+             json_is_true(json_object_get(result, "ok")) ? "Reloaded" : "The reload was refused",
+             r->s->generation);
+    notify_ready(r->s->notify, status);
     r->state = RELOAD_IDLE;
     if (r->is_wanted_again) {
         r->is_wanted_again = false;
@@ -150,8 +158,11 @@ static void begin(struct reload *r)
 {
     struct conf_errors found = {0};
     log_info("reload: reading %s", r->s->config_path);
+    notify_reloading(r->s->notify);
     r->state = RELOAD_TRYING;
     r->conf = conf_load(r->s->config_path, NULL, &found);
+    if (r->conf != NULL && r->s->detach != NULL)
+        detach_default_log(r->conf);
     bool is_good = r->conf != NULL && conf_reload_allowed(r->s->conf, r->conf, &found);
     json_t *errors = conf_errors_json(&found);
     log_warnings(&found);
@@ -185,7 +196,7 @@ static void commit(struct reload *r)
         s->plans[role] = r->tried[role];
         r->tried[role] = NULL;
     }
-    supervisor_apply_log(s->conf);
+    (void)supervisor_apply_log(s->conf);
     r->state = RELOAD_ROLLING;
     supervisor_changed(s);
 }

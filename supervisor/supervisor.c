@@ -5,6 +5,7 @@
 #include <event2/event.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -19,7 +20,9 @@
 #include "common/conf/conf.h"
 #include "common/ipc/message.h"
 #include "supervisor/control.h"
+#include "supervisor/detach.h"
 #include "supervisor/materials.h"
+#include "supervisor/notify.h"
 #include "supervisor/reload.h"
 
 /* A tick later than this was our own delay (or the machine's), not the workers' silence. */
@@ -56,18 +59,21 @@ bool supervisor_is_up(const struct supervisor *s)
     return true;
 }
 
-void supervisor_apply_log(const json_t *conf)
+int supervisor_apply_log(const json_t *conf)
 {
     enum log_level level = LOG_LEVEL_INFO;
     const char *file = conf_str(conf, "log.file");
     if (log_level_parse(conf_str(conf, "log.level"), &level) != 0)
         log_warn("log.level \"%s\" is unknown: using info", conf_str(conf, "log.level"));
     log_setup(level, strcmp(conf_str(conf, "log.format"), "json") == 0);
-    if (file[0] == '\0')
+    if (file[0] == '\0') {
         log_close();
-    else if (log_open(file) != 0)
+    } else if (log_open(file) != 0) {
         log_error("log file %s cannot be opened: %s; logging goes on where it went", file,
                   strerror(errno));
+        return -1;
+    }
+    return 0;
 }
 
 /* ---- what the workers tell ---- */
@@ -250,9 +256,31 @@ static void sweep(struct supervisor *s)
     }
 }
 
+static void tell_ready(struct supervisor *s)
+{
+    char status[64];
+    snprintf(status, sizeof status, "Every worker is up, generation %d", s->generation);
+    notify_ready(s->notify, status);
+}
+
+/* What the service manager shows when a worker goes after the start, and when it is back. */
+static void watch_for_gaps(struct supervisor *s)
+{
+    bool is_short = !supervisor_is_up(s);
+    if (is_short != s->is_short && is_short)
+        notify_status(s->notify, "Not every worker is up: see sluicectl status");
+    else if (is_short != s->is_short)
+        tell_ready(s);
+    s->is_short = is_short;
+}
+
 static void announce(struct supervisor *s)
 {
-    if (s->was_ready || s->is_stopping || !supervisor_is_up(s))
+    if (s->is_stopping)
+        return;
+    if (s->was_ready)
+        watch_for_gaps(s);
+    if (s->was_ready || !supervisor_is_up(s))
         return;
     s->was_ready = true;
     struct buf urls = {0};
@@ -266,6 +294,8 @@ static void announce(struct supervisor *s)
     log_info("ready%s generation=%d ms=%lld", urls.len > 0 ? urls.data : "", s->generation,
              (long long)(clock_mono_ms() - s->started_ms));
     buf_free(&urls);
+    tell_ready(s);
+    detach_ready(s->detach);
 }
 
 static void on_reconcile(evutil_socket_t fd, short what, void *arg)
@@ -290,6 +320,30 @@ static void reap(struct supervisor *s)
     process_reap(p);
 }
 
+static void name_missing(const struct supervisor *s)
+{
+    const struct process *p;
+    TAILQ_FOREACH(p, &s->processes, link)
+    {
+        if (p->slot.state != SLOT_UP)
+            log_error("%s is not ready: its state is %s after %u restarts", p->name,
+                      slot_state_name(p->slot.state), p->slot.restarts);
+    }
+}
+
+/* Whoever waits for us to be ready is told the truth in time. */
+static void give_up_late_start(struct supervisor *s, int64_t now_ms)
+{
+    int64_t allowed_ms = conf_int(s->conf, "ready_s") * 1000 + SUPERVISOR_GRACE_MS;
+    if (s->is_stopping || !detach_is_waited_for(s->detach) || now_ms - s->started_ms < allowed_ms)
+        return;
+    name_missing(s);
+    log_error("not ready within %lld ms: giving up; %s says why", (long long)allowed_ms,
+              conf_str(s->conf, "log.file"));
+    s->exit_status = EX_UNAVAILABLE;
+    supervisor_stop(s);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
@@ -301,6 +355,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     TAILQ_FOREACH(p, &s->processes, link)
     process_tick(p, on_time);
     control_tick(s->control);
+    give_up_late_start(s, now_ms);
 }
 
 static void stop_now(struct supervisor *s)
@@ -319,17 +374,21 @@ void supervisor_stop(struct supervisor *s)
         stop_now(s);
         return;
     }
+    char status[64];
+    snprintf(status, sizeof status, "Draining the workers, at most %lld s",
+             (long long)(drain_ms(s) / 1000));
     log_info("stopping: draining the workers, at most %lld s", (long long)(drain_ms(s) / 1000));
     s->is_stopping = true;
     s->stop_deadline_ms = clock_mono_ms() + drain_ms(s);
     reload_abort(s->reload);
+    notify_stopping(s->notify, status);
     supervisor_changed(s);
 }
 
 static void reopen_logs(struct supervisor *s)
 {
     struct process *p;
-    supervisor_apply_log(s->conf);
+    (void)supervisor_apply_log(s->conf);
     TAILQ_FOREACH(p, &s->processes, link)
     {
         if (p->greeted) /* before its hello it might not handle the signal yet */
@@ -359,23 +418,34 @@ static void on_signal(evutil_socket_t signo, short what, void *arg)
 
 /* ---- life ---- */
 
-/* Where our own program is when the workers are beside it (a build tree), else where they are
- * installed. */
+/* The directory if the workers are in it (taken over), or NULL. */
+static char *with_workers(char *dir)
+{
+    char *program = xasprintf("%s/sluice-ingest", dir);
+    bool is_there = access(program, X_OK) == 0;
+    free(program);
+    if (is_there)
+        return dir;
+    free(dir);
+    return NULL;
+}
+
+/* The workers are beside our own program (a build tree), or in ../lib/sluice from there (an
+ * installation, wherever it was moved), or where the build said that they would be. */
 static char *find_programs(void)
 {
     char self[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     self[n > 0 ? n : 0] = '\0';
     char *slash = strrchr(self, '/');
+    char *found = NULL;
     if (slash != NULL) {
         *slash = '\0';
-        char *beside = xasprintf("%s/sluice-ingest", self);
-        int found = access(beside, X_OK);
-        free(beside);
-        if (found == 0)
-            return xstrdup(self);
+        found = with_workers(xstrdup(self));
+        if (found == NULL)
+            found = with_workers(xasprintf("%s/../lib/sluice", self));
     }
-    return xstrdup(SLUICE_LIBEXECDIR);
+    return found != NULL ? found : xstrdup(SLUICE_LIBEXECDIR);
 }
 
 static int check_programs(const char *dir)
@@ -441,7 +511,7 @@ static int open_all(struct supervisor *s, int *exit_status_out)
 }
 
 struct supervisor *supervisor_new(const char *config_path, json_t *conf, int store_lock_fd,
-                                  int *exit_status_out)
+                                  struct detach *detach, int *exit_status_out)
 {
     struct supervisor *s = xcalloc(1, sizeof *s);
     s->started_ms = s->last_tick_ms = clock_mono_ms();
@@ -449,6 +519,8 @@ struct supervisor *supervisor_new(const char *config_path, json_t *conf, int sto
     s->program_dir = find_programs();
     s->run_dir = xstrdup(conf_str(conf, "run_dir"));
     s->conf = conf;
+    s->notify = notify_new();
+    s->detach = detach;
     s->generation = 1;
     s->base = event_base_new();
     assert(s->base != NULL);
@@ -500,6 +572,7 @@ void supervisor_free(struct supervisor *s)
         plan_unref(s->plans[role]);
     listen_pool_free(s->listeners);
     control_free(s->control);
+    notify_free(s->notify);
     materials_free(s->materials);
     for (int i = 0; i < SUPERVISOR_SIGNALS; i++)
         event_free(s->signals[i]);

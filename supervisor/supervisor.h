@@ -15,9 +15,11 @@
  * runs in its own turn of the event loop after anything has changed, so no callback ever frees what
  * is below it on the stack. */
 struct control;
+struct detach;
 struct event;
 struct event_base;
 struct materials;
+struct notify;
 struct reload;
 
 enum { SUPERVISOR_SIGNALS = 5 };
@@ -32,25 +34,33 @@ struct supervisor {
     struct plan *plans[ROLE_COUNT]; /* own: one use each; what each role is to run */
     struct listen_pool *listeners;  /* own */
     struct process_host host;
-    struct process_list processes;             /* own */
-    struct materials *materials;               /* own */
-    struct reload *reload;                     /* own */
-    struct control *control;                   /* own */
+    struct process_list processes; /* own */
+    struct materials *materials;   /* own */
+    struct reload *reload;         /* own */
+    struct control *control;       /* own */
+    struct notify *notify;         /* own; NULL: no service manager listens */
+    struct detach *detach;         /* borrow: main's, outlives this; NULL in the foreground */
     struct event *signals[SUPERVISOR_SIGNALS]; /* own */
     struct event *tick;                        /* own; each second */
     struct event *reconcile;                   /* own; made active when something has changed */
     int64_t started_ms;
     int64_t last_tick_ms;
     bool was_ready; /* all workers have been up at once */
+    bool is_short;  /* since then one has gone, and is not back */
     bool is_stopping;
     int64_t stop_deadline_ms;
     int exit_status;
 };
 
 /* conf is taken over; the locks must be held. Opens the listeners and the control socket. NULL
- * after logging why, with a sysexits status. */
+ * after logging why, with a sysexits status.
+ *
+ * A service that someone waits for (detach, borrowed; NULL: nobody) gives up with EX_UNAVAILABLE
+ * where not every worker is ready SUPERVISOR_GRACE_MS after ready_s; one in the foreground goes on
+ * trying. */
+#define SUPERVISOR_GRACE_MS 1000
 struct supervisor *supervisor_new(const char *config_path, json_t *conf, int store_lock_fd,
-                                  int *exit_status_out);
+                                  struct detach *detach, int *exit_status_out);
 
 /* Runs until every worker is gone after a stop; the exit status. */
 int supervisor_run(struct supervisor *s);
@@ -68,7 +78,8 @@ bool supervisor_is_up(const struct supervisor *s);
 /* The process that fills a plan's place, or NULL. */
 struct process *supervisor_find(const struct supervisor *s, const struct plan *plan, int number);
 
-/* Applies the log section of the current configuration to this process's logger. */
-void supervisor_apply_log(const json_t *conf);
+/* Applies the log section of the configuration to this process's logger. 0, or -1 where its file
+ * cannot be opened (logged, where the log went before). */
+int supervisor_apply_log(const json_t *conf);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/buf.h"
@@ -19,11 +20,12 @@
 
 static struct {
     int fd;
+    int echo_fd; /* own; errors go there too; -1: nowhere */
     enum log_level level;
     bool json;
     char name[32];
     uint64_t dropped; /* lines since the last one that could be written */
-} logger = {.fd = STDERR_FILENO, .level = LOG_LEVEL_INFO};
+} logger = {.fd = STDERR_FILENO, .echo_fd = -1, .level = LOG_LEVEL_INFO};
 
 static const char *const level_words[] = {"error", "warn", "info", "debug"};
 
@@ -59,14 +61,37 @@ void log_close(void)
     logger.fd = STDERR_FILENO;
 }
 
+static bool is_stderr_too(int fd)
+{
+    struct stat one, other;
+    return fstat(fd, &one) == 0 && fstat(STDERR_FILENO, &other) == 0 &&
+           one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
 int log_open(const char *path)
 {
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
     if (fd < 0)
         return -1;
+    bool stderr_follows = logger.fd != STDERR_FILENO && is_stderr_too(logger.fd);
     log_close();
     logger.fd = fd;
+    if (stderr_follows)
+        log_take_stderr();
     return 0;
+}
+
+void log_take_stderr(void)
+{
+    if (logger.fd != STDERR_FILENO && dup2(logger.fd, STDERR_FILENO) < 0)
+        log_warn("standard error cannot go to the log: %s", strerror(errno));
+}
+
+void log_echo(int fd)
+{
+    if (logger.echo_fd >= 0)
+        close(logger.echo_fd);
+    logger.echo_fd = fd;
 }
 
 /* Appends text with controls (C1 too) and what is not UTF-8 escaped, up to LINE_BYTES. */
@@ -109,12 +134,12 @@ static void format_line(struct buf *line, enum log_level level, const char *text
 
 /* A whole line or none. A pipe that nobody reads is not waited for: poll() answers at once, and a
  * line of at most PIPE_BUF bytes is then written whole. */
-static bool write_line(const struct buf *line)
+static bool write_line(int fd, const struct buf *line)
 {
-    struct pollfd room = {.fd = logger.fd, .events = POLLOUT};
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
     if (poll(&room, 1, 0) != 1 || !(room.revents & POLLOUT))
         return false;
-    return write(logger.fd, line->data, line->len) == (ssize_t)line->len;
+    return write(fd, line->data, line->len) == (ssize_t)line->len;
 }
 
 __attribute__((format(printf, 2, 0))) static void log_line(enum log_level level, const char *format,
@@ -133,7 +158,9 @@ __attribute__((format(printf, 2, 0))) static void log_line(enum log_level level,
         format_line(&line, LOG_LEVEL_WARN, note);
     }
     format_line(&line, level, text);
-    if (write_line(&line))
+    if (level == LOG_LEVEL_ERROR && logger.echo_fd >= 0)
+        (void)write_line(logger.echo_fd, &line); /* the log has it in any case */
+    if (write_line(logger.fd, &line))
         logger.dropped = 0;
     else
         logger.dropped++;

@@ -24,8 +24,16 @@ void log_setup(enum log_level level, bool json);
 int log_level_parse(const char *word, enum log_level *level_out);
 
 /* Writes to this file from now on (O_APPEND, 0640), standard error before; 0, or -1 with errno.
- * Called again with the same path it reopens the file (SIGUSR1). */
+ * Called again with the same path it reopens the file (SIGUSR1); standard error follows where it
+ * was the same file. */
 int log_open(const char *path);
+
+/* Standard error goes where the log goes: the last words of a library that aborts are kept. */
+void log_take_stderr(void);
+
+/* Errors go to this descriptor too (taken over; close-on-exec is the caller's), until a call with
+ * -1. */
+void log_echo(int fd);
 
 /* Writes to standard error again. */
 void log_close(void);

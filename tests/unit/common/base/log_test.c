@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,6 +170,58 @@ static void goes_back_to_standard_error(void **state)
     free(text);
 }
 
+static void errors_are_echoed(void **state)
+{
+    (void)state;
+    int ends[2];
+    char text[256];
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    log_setup(LOG_LEVEL_INFO, false);
+    log_echo(ends[1]);
+    log_warn("a warning");
+    assert_int_equal(read(ends[0], text, sizeof(text)), -1);
+    log_error("an error");
+    ssize_t n = read(ends[0], text, sizeof(text) - 1);
+    assert_true(n > 0);
+    text[n] = '\0';
+    assert_non_null(strstr(text, " error consumer[1] an error\n"));
+    log_echo(-1);
+    log_error("another one");
+    assert_int_equal(read(ends[0], text, sizeof(text)), 0); /* its last writer is gone */
+    close(ends[0]);
+}
+
+static bool is_stderr(const char *file)
+{
+    struct stat one, other;
+    return stat(file, &one) == 0 && fstat(STDERR_FILENO, &other) == 0 &&
+           one.st_ino == other.st_ino && one.st_dev == other.st_dev;
+}
+
+static void standard_error_follows_the_file(void **state)
+{
+    (void)state;
+    char moved[80];
+    int kept = dup(STDERR_FILENO);
+    snprintf(moved, sizeof(moved), "%s.1", path);
+    assert_false(is_stderr(path));
+    assert_int_equal(rename(path, moved), 0);
+    assert_int_equal(log_open(path), 0);
+    bool followed_unasked = is_stderr(path);
+    log_take_stderr();
+    bool taken = is_stderr(path);
+    assert_int_equal(rename(path, moved), 0);
+    int opened = log_open(path);
+    bool followed = is_stderr(path);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    unlink(moved);
+    assert_false(followed_unasked);
+    assert_true(taken);
+    assert_int_equal(opened, 0);
+    assert_true(followed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +233,8 @@ int main(void)
         cmocka_unit_test(levels_have_words),
         cmocka_unit_test(a_fifo_is_not_waited_for),
         cmocka_unit_test(goes_back_to_standard_error),
+        cmocka_unit_test(errors_are_echoed),
+        cmocka_unit_test(standard_error_follows_the_file),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
