@@ -95,6 +95,14 @@ void route_failed(const struct source *source, const struct webhook *hook, int a
                                  hook->event_id);
 }
 
+int route_outage_delay_s(const struct source *source, const struct sqs_message *message,
+                         const struct webhook *hook)
+{
+    int n = message->receive_count > 1 ? message->receive_count - 1 : 0;
+    int cap_s = source->cap_s > ROUTE_OUTAGE_CAP_S ? source->cap_s : ROUTE_OUTAGE_CAP_S;
+    return backoff_delay_s(source->base_s, cap_s, n, hook->event_id);
+}
+
 int route_retry_count(const struct sqs_message *message)
 {
     for (size_t i = 0; i < message->attribute_count; i++) {

@@ -46,6 +46,12 @@ void route_received(const struct source *source, const struct sqs_message *messa
 void route_failed(const struct source *source, const struct webhook *hook, int attempt,
                   const struct delivery_outcome *outcome, struct route *route_out);
 
+/* How long a message waits while the ledger cannot be reached: as after as many failures, but up to
+ * ROUTE_OUTAGE_CAP_S, so that an outage of hours does not look like a stuck message. */
+#define ROUTE_OUTAGE_CAP_S 300
+int route_outage_delay_s(const struct source *source, const struct sqs_message *message,
+                         const struct webhook *hook);
+
 /* The number of a requeued copy: its attribute RetryCount (type Number), 0 where it has none or one
  * that is no whole number from 0 to 2^31 - 1. */
 int route_retry_count(const struct sqs_message *message);

@@ -195,6 +195,25 @@ static void the_age_of_a_new_round_counts_from_the_end_of_the_last(void **state)
     json_decref(conf);
 }
 
+static void an_outage_of_hours_makes_nothing_stuck(void **state)
+{
+    (void)state;
+    json_t *conf = rules();
+    struct source s = source_with(conf);
+    struct webhook h = hook_with(GOOD, NOW);
+    int64_t waited_s = 0;
+    for (int count = 1; count <= s.max_retries + 1 + ROUTE_STUCK_RECEIVES; count++) {
+        const struct sqs_message m = {.receive_count = count};
+        int delay_s = route_outage_delay_s(&s, &m, &h);
+        assert_in_range(delay_s, 1, ROUTE_OUTAGE_CAP_S);
+        if (count == 1)
+            assert_in_range(delay_s, 1, 2);
+        waited_s += delay_s;
+    }
+    assert_true(waited_s > 4 * 3600);
+    json_decref(conf);
+}
+
 static void the_number_of_a_copy_is_read_with_care(void **state)
 {
     (void)state;
@@ -249,6 +268,7 @@ int main(void)
         cmocka_unit_test(broken_rules_are_dead_at_once),
         cmocka_unit_test(a_failed_attempt_backs_off_or_dies),
         cmocka_unit_test(with_the_ledger_only_a_stuck_message_ends),
+        cmocka_unit_test(an_outage_of_hours_makes_nothing_stuck),
         cmocka_unit_test(the_age_of_a_new_round_counts_from_the_end_of_the_last),
         cmocka_unit_test(the_number_of_a_copy_is_read_with_care),
         cmocka_unit_test(a_message_is_of_the_round_that_ended_or_of_a_new_one),
