@@ -48,7 +48,7 @@ UNITS    = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_C))
 
 FUZZERS  = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 SOURCES  = $(wildcard common/*/*.[ch] workers/*.[ch] workers/*/*.[ch] supervisor/*.[ch] \
-             supervisor/*/*.[ch] $(UNIT_C) tests/fuzz/*.c)
+             supervisor/*/*.[ch] $(UNIT_C) tests/fuzz/*.c tests/interop/*/*.[ch])
 
 # What people call. The lock is around the build step only: two makes at once are safe, and a service
 # that runs does not hold it.
@@ -71,10 +71,12 @@ system interop fault fuzz bench lint:
 asan:
 	+@$(MAKE) --no-print-directory BUILD=build-asan SANITIZE=address,undefined all
 
-.PHONY: programs units fuzzers
+.PHONY: programs units peer fuzzers
 programs: $(PROGRAMS)
 	@:
 units: $(UNITS)
+	@:
+peer: $(BUILD)/interop/peer
 	@:
 fuzzers: $(FUZZERS)
 	@:
@@ -114,6 +116,11 @@ $(BUILD)/bin/sluice-$(1): $(call objects,workers/$(1)/*.c) $(BUILD)/lib/libworke
 endef
 $(foreach role,$(ROLES),$(eval $(call role_rule,$(role))))
 $(PROGRAMS):
+	@mkdir -p $(@D)
+	$(call quiet,LD) $(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+
+# Our client as a program that the interop tests drive.
+$(BUILD)/interop/peer: $(call objects,tests/interop/peer/*.c) $(BUILD)/lib/libcommon.a
 	@mkdir -p $(@D)
 	$(call quiet,LD) $(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
