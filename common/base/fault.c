@@ -91,7 +91,8 @@ bool fault_point(const char *point)
             fails |= f->hits >= f->at;
         else if (f->hits == f->at && f->action == ACTION_FAIL)
             fails = true;
-        else if (f->hits == f->at && take_ticket(point))
+        else if ((f->hits == f->at || (f->action == ACTION_EACH && f->hits > f->at)) &&
+                 take_ticket(point))
             kill(getpid(), SIGKILL);
     }
     return fails;

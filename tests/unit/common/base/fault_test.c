@@ -74,9 +74,53 @@ static void tickets_bound_the_kills(void **state)
     assert_int_equal(rmdir(dir), 0);
 }
 
+static void make_ticket(const char *path)
+{
+    FILE *ticket = fopen(path, "w");
+    if (ticket)
+        fclose(ticket);
+}
+
+/* Passes the point twice without a ticket, and once with one; the signal that ended it, or 0. */
+static int die_later(const char *action, const char *ticket)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        char spec[32];
+        snprintf(spec, sizeof(spec), "a:1:%s", action);
+        setenv("SLUICE_FAULT", spec, 1);
+        fault_point("a");
+        fault_point("a");
+        make_ticket(ticket);
+        fault_point("a");
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+/* "each" waits for a ticket, "kill" has had its turn. */
+static void a_ticket_may_come_later(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/fault_test.XXXXXX";
+    char ticket[64];
+    assert_non_null(mkdtemp(dir));
+    snprintf(ticket, sizeof(ticket), "%s/a", dir);
+    setenv("SLUICE_FAULT_TICKETS", dir, 1);
+    assert_int_equal(die_later("each", ticket), SIGKILL);
+    assert_int_not_equal(access(ticket, F_OK), 0);
+    assert_int_equal(die_later("kill", ticket), 0);
+    assert_int_equal(unlink(ticket), 0);
+    unsetenv("SLUICE_FAULT_TICKETS");
+    assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(points),
-                                       cmocka_unit_test(tickets_bound_the_kills)};
+                                       cmocka_unit_test(tickets_bound_the_kills),
+                                       cmocka_unit_test(a_ticket_may_come_later)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
