@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 
 #include "common/base/xalloc.h"
 #include "common/net/http_collect.h"
@@ -31,7 +32,10 @@ struct call {
     struct event *guard;        /* own */
     struct http_collect answer; /* its buffers are owned */
     char error[CURL_ERROR_SIZE];
-    bool added; /* on the multi handle */
+    char *refused; /* own: what the guard had against an address, or NULL */
+    http_refuse_fn *refuse;
+    void *refuse_arg; /* borrowed until the end of the call */
+    bool added;       /* on the multi handle */
     http_answer_cb *done;
     void *arg;
 };
@@ -68,6 +72,7 @@ static void call_free(struct call *call)
     curl_slist_free_all(call->lines);
     event_free(call->guard);
     http_collect_free(&call->answer);
+    free(call->refused);
     free(call);
 }
 
@@ -91,6 +96,8 @@ static const char *words_for(const struct call *call, enum http_outcome outcome,
         return "the answer is larger than allowed";
     if (code == CURLE_OK)
         return "the connection ended inside the answer's head";
+    if (outcome == HTTP_UNREACHABLE && call->refused)
+        return call->refused;
     return call->error[0] ? call->error : curl_easy_strerror(code);
 }
 
@@ -106,6 +113,7 @@ static void finish(struct call *call, CURLcode code)
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     enum http_outcome outcome = outcome_of(call, code);
     bool answered = outcome == HTTP_ANSWERED;
+    bool has_status = answered || (outcome == HTTP_TOO_LARGE && call->answer.head_done);
     struct http_collect got = call->answer;
     call->answer = (struct http_collect){0};
     buf_append(&got.body, "", 0);
@@ -113,7 +121,7 @@ static void finish(struct call *call, CURLcode code)
     char *error = xstrdup(answered ? "" : words_for(call, outcome, code));
     struct http_answer answer = {
         .outcome = outcome,
-        .status = answered ? (int)status : 0,
+        .status = has_status ? (int)status : 0,
         .error = error,
         .body = got.body.data,
         .body_len = got.body.len,
@@ -269,7 +277,8 @@ static void set_method(CURL *easy, const struct http_call *call)
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
     if (!strcmp(call->method, "HEAD")) {
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-    } else if (call->body_len || !strcmp(call->method, "POST") || !strcmp(call->method, "PUT")) {
+    } else if (call->body_len || !strcmp(call->method, "POST") || !strcmp(call->method, "PUT") ||
+               !strcmp(call->method, "PATCH")) {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body_len ? call->body : "");
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_len);
@@ -286,6 +295,7 @@ static void set_manners(CURL *easy)
     curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, 45L); /* before the server gives it up */
     curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 60L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -302,6 +312,46 @@ static void set_sinks(CURL *easy, struct call *call)
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+}
+
+static bool given(const char *file)
+{
+    return file && *file;
+}
+
+static void set_tls(CURL *easy, const struct http_tls *tls)
+{
+    if (given(tls->ca_file)) {
+        curl_easy_setopt(easy, CURLOPT_CAINFO, tls->ca_file);
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* else the system's stay trusted */
+    }
+    if (given(tls->cert_file))
+        curl_easy_setopt(easy, CURLOPT_SSLCERT, tls->cert_file);
+    if (given(tls->key_file) || given(tls->cert_file))
+        curl_easy_setopt(easy, CURLOPT_SSLKEY,
+                         given(tls->key_file) ? tls->key_file : tls->cert_file);
+}
+
+/* The one place that sees the address which is dialled. */
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct call *call = arg;
+    (void)purpose;
+    char *refused = call->refuse ? call->refuse(call->refuse_arg, &address->addr) : NULL;
+    if (!refused)
+        return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    free(call->refused);
+    call->refused = refused;
+    return CURL_SOCKET_BAD;
+}
+
+static void set_connecting(struct call *call, const struct http_call *what)
+{
+    call->refuse = what->refuse;
+    call->refuse_arg = what->refuse_arg;
+    curl_easy_setopt(call->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(call->easy, CURLOPT_OPENSOCKETDATA, call);
+    set_tls(call->easy, &what->tls);
 }
 
 /* Hands the call to libcurl; false (with call->error) where its Unix socket has no usable path. */
@@ -346,6 +396,7 @@ uint64_t http_client_send(struct http_client *client, const struct http_call *wh
     set_method(call->easy, what);
     set_manners(call->easy);
     set_sinks(call->easy, call);
+    set_connecting(call, what);
     struct timeval guard = ms_to_timeval(launch(call, what) ? what->timeout_ms + GUARD_MS : 0);
     evtimer_add(call->guard, &guard);
     return call->id;

@@ -17,6 +17,21 @@ struct http_header {
     const char *value;
 };
 
+/* Files in PEM form, read whenever a connection is made, so that they can be replaced. Each NULL or
+ * "" for none. */
+struct http_tls {
+    const char *ca_file;   /* trusted instead of the system's authorities */
+    const char *cert_file; /* shown to a server that asks; may hold the key too */
+    const char *key_file;
+};
+
+struct sockaddr;
+/* Asked before each connection with the address that names were resolved to. NULL to go on, else
+ * what is against it, in words (malloc): the call ends as HTTP_UNREACHABLE with them as the error,
+ * unless the name has another address that can be used. A connection that is used again is not
+ * asked about again: calls with different guards belong on different clients. */
+typedef char *http_refuse_fn(void *arg, const struct sockaddr *address);
+
 /* What to send. Copied, but for the body. */
 struct http_call {
     const char *method;
@@ -29,6 +44,9 @@ struct http_call {
     int64_t timeout_ms;         /* the whole call */
     int64_t connect_timeout_ms; /* 0: 3,000 */
     size_t response_cap_bytes;  /* a longer body (or 64 KiB of headers) gives HTTP_TOO_LARGE */
+    struct http_tls tls;
+    http_refuse_fn *refuse; /* or NULL */
+    void *refuse_arg;       /* borrowed until the callback has run or the call was cancelled */
 };
 
 enum http_outcome {
@@ -41,8 +59,8 @@ enum http_outcome {
 
 struct http_answer {
     enum http_outcome outcome;
-    int status;        /* of HTTP_ANSWERED, else 0 */
-    const char *error; /* libcurl's words where not answered, else "" */
+    int status;        /* of HTTP_ANSWERED, and of HTTP_TOO_LARGE where the body was; else 0 */
+    const char *error; /* why it was not answered, else "" */
     const char *body;  /* NUL-terminated behind body_len */
     size_t body_len;
     int64_t first_byte_mono_ms; /* clock_mono_ms when the answer's first byte came, else 0 */

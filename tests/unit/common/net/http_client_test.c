@@ -99,7 +99,14 @@ static void sends_what_it_is_given(void **state)
     const struct http_header headers[] = {
         {"Host", "elsewhere:99"}, {"X-One", "1"}, {"X-Empty", ""}};
     char *url = xasprintf("%s/a/../b/./c//d?q=%%2f", server->url);
-    struct http_call call = {"PUT", url, NULL, headers, 3, "body", 4, 3000, 0, 1000};
+    struct http_call call = {.method = "PUT",
+                             .url = url,
+                             .headers = headers,
+                             .header_count = 3,
+                             .body = "body",
+                             .body_len = 4,
+                             .timeout_ms = 3000,
+                             .response_cap_bytes = 1000};
     http_client_send(client, &call, see, &seen);
     run_until(base, &seen.calls, 1);
     assert_int_equal(seen.status, 200);
