@@ -7,6 +7,7 @@
 
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
+#include "common/conf/conf_check_http.h"
 #include "common/conf/conf_errors.h"
 #include "common/conf/conf_format.h"
 #include "common/conf/conf_text.h"
@@ -248,6 +249,8 @@ static void check_destinations(const json_t *conf, struct conf_errors *errors)
     {
         const char *program = json_string_value(json_array_get(conf_value(destination, "argv"), 0));
         char at[PATH_BYTES];
+        if (strcmp(conf_str(destination, "type"), "http") == 0)
+            conf_check_http(name, destination, errors);
         path_of(at, "destinations", name, "argv");
         if (!program || strcmp(conf_str(destination, "type"), "exec") != 0)
             continue;

@@ -4,6 +4,9 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+#include "common/base/ip_range.h"
 
 #define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -114,6 +117,67 @@ const char *conf_format_url(const char *text)
                                                           : "";
     if (!*host || *host == '/' || strpbrk(text, " \"<>\\") || conf_format_line(text))
         return "a URL that begins with http:// or https://";
+    return NULL;
+}
+
+const char *conf_format_call_url(const char *text)
+{
+    const char *host = strncmp(text, "https://", 8) == 0  ? text + 8
+                       : strncmp(text, "http://", 7) == 0 ? text + 7
+                                                          : "";
+    size_t host_len = strcspn(host, "/?");
+    for (const char *p = text; *p; p++)
+        if (*p <= ' ' || *p >= 0x7f || strchr("\"<>\\^`{|}#", *p))
+            return "a URL in printable ASCII that is encoded already, without \"#\"";
+    if (memchr(host, '@', host_len))
+        return "a URL without a user and password: put them into headers";
+    if (host_len == 0 || *host == ':' || strlen(text) > 2000)
+        return "a URL that begins with http:// or https://, such as "
+               "\"https://api.example.com/events\"";
+    return NULL;
+}
+
+const char *conf_format_call_header(const char *text)
+{
+    static const char *const ours[] = {
+        "connection",      "content-length", "content-type",      "expect",
+        "idempotency-key", "keep-alive",     "proxy-connection",  "te",
+        "trailer",         "traceparent",    "tracestate",        "transfer-encoding",
+        "upgrade",         "webhook-id",     "webhook-signature", "webhook-timestamp"};
+    if (!*text || conf_format_header_name(text))
+        return "the name of an HTTP header, such as \"X-Api-Key\"";
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+        if (strcasecmp(text, ours[i]) == 0)
+            return "another one: Sluice sets this header itself";
+    return strncasecmp(text, "sluice-", 7) == 0 ? "another one: Sluice sets this header itself"
+                                                : NULL;
+}
+
+const char *conf_format_signing_secret(const char *text)
+{
+    static const char *const expected =
+        "\"whsec_\" and base64 of 24 to 64 bytes, or another text of 16 to 1024 characters";
+    size_t len = strlen(text);
+    if (conf_format_secret(text))
+        return conf_format_secret(text);
+    if (strncmp(text, "whsec_", 6) != 0)
+        return len >= 16 && len <= 1024 ? NULL : expected;
+    size_t digits =
+        strspn(text + 6, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+    size_t padding = len - 6 - digits;
+    if (strspn(text + 6 + digits, "=") != padding || padding > 2 || (len - 6) % 4 != 0)
+        return expected;
+    size_t bytes = (len - 6) / 4 * 3 - padding;
+    return bytes >= 24 && bytes <= 64 ? NULL : expected;
+}
+
+const char *conf_format_network(const char *text)
+{
+    struct ip_range range;
+    if (ip_range_parse(text, &range))
+        return "a network such as \"10.0.0.0/8\", \"127.0.0.1\" or \"fd00::/8\", its address the "
+               "first "
+               "one in it";
     return NULL;
 }
 

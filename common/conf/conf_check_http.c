@@ -1,0 +1,105 @@
+#include "common/conf/conf_check_http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "common/base/egress.h"
+#include "common/base/xalloc.h"
+#include "common/conf/conf.h"
+#include "common/conf/conf_errors.h"
+
+#define HOST_BYTES 256
+#define PATH_BYTES 160
+
+static const char *path_of(char out[PATH_BYTES], const char *name, const char *key)
+{
+    snprintf(out, PATH_BYTES, "destinations.%s.%s", name, key);
+    return out;
+}
+
+/* The host of a well-formed URL, without port and brackets. */
+static int host_of(const char *url, char host[HOST_BYTES])
+{
+    const char *start = strstr(url, "://");
+    if (!start)
+        return -1;
+    start += 3;
+    size_t len = strcspn(start, "/?:");
+    if (*start == '[') {
+        start++;
+        len = strcspn(start, "]");
+    }
+    if (len >= HOST_BYTES)
+        return -1;
+    memcpy(host, start, len);
+    host[len] = '\0';
+    return 0;
+}
+
+/* The address that a host stands for without asking a name server; the resolver takes numbers such
+ * as 127.1 and 0x7f000001 too. */
+static int address_of(const char *host, struct ip_address *out)
+{
+    struct in_addr v4;
+    if (strcasecmp(host, "localhost") == 0)
+        return ip_address_parse("127.0.0.1", out);
+    if (ip_address_parse(host, out) == 0)
+        return 0;
+    if (inet_aton(host, &v4) == 0)
+        return -1;
+    *out = (struct ip_address){.len = 4};
+    memcpy(out->bytes, &v4, 4);
+    return 0;
+}
+
+static void check_address(const char *name, const json_t *destination, struct conf_errors *errors)
+{
+    const json_t *networks = conf_value(destination, "allow_networks");
+    struct ip_range *allowed = xcalloc(json_array_size(networks) + 1, sizeof(*allowed));
+    char host[HOST_BYTES], at[PATH_BYTES];
+    struct ip_address address;
+    size_t i, count = 0;
+    json_t *network;
+    json_array_foreach((json_t *)networks, i, network)
+    {
+        if (ip_range_parse(json_string_value(network), &allowed[count]) == 0)
+            count++;
+    }
+    path_of(at, name, "url");
+    if (host_of(conf_str(destination, "url"), host) == 0 && address_of(host, &address) == 0) {
+        const char *what = egress_refusal(&address, allowed, count);
+        if (what && egress_is_metadata(&address))
+            conf_errors_add(errors, at, "%s is %s", host, what);
+        else if (what)
+            conf_errors_add(errors, at,
+                            "%s is %s: to call it all the same, list its network in allow_networks",
+                            host, what);
+    }
+    free(allowed);
+}
+
+static void check_files(const char *name, const json_t *destination, struct conf_errors *errors)
+{
+    static const char *const keys[] = {"ca_file", "cert_file", "key_file"};
+    char at[PATH_BYTES];
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        const char *file = conf_str(destination, keys[i]);
+        if (*file && access(file, R_OK))
+            conf_errors_add(errors, path_of(at, name, keys[i]), "cannot read \"%.200s\": %s", file,
+                            strerror(errno));
+    }
+    if (*conf_str(destination, "key_file") && !*conf_str(destination, "cert_file"))
+        conf_errors_add(errors, path_of(at, name, "cert_file"),
+                        "must be written: key_file is the key of a client certificate");
+}
+
+void conf_check_http(const char *name, const json_t *destination, struct conf_errors *errors)
+{
+    check_address(name, destination, errors);
+    check_files(name, destination, errors);
+}
