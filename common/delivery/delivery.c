@@ -7,13 +7,16 @@
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
+#include "common/delivery/delivery_ids.h"
 #include "common/delivery/delivery_type.h"
+#include "common/delivery/ledger.h"
 
 #define ERROR_BYTES 201
 
 struct destination {
     const struct delivery_type *type;
-    void *opened; /* own, of the type */
+    const char *name; /* borrow */
+    void *opened;     /* own, of the type */
 };
 
 struct delivery {
@@ -22,9 +25,11 @@ struct delivery {
     delivery_cb *done;
     void *arg;
     int64_t started_mono_ms;
+    int retry_after_s;
+    char key[DELIVERY_IDS_KEY_BYTES];
 };
 
-static const struct delivery_type *const types[] = {&to_exec_type, &to_file_type};
+static const struct delivery_type *const types[] = {&to_exec_type, &to_file_type, &to_http_type};
 
 struct destination *destination_new(struct event_base *base, const char *name, const json_t *conf)
 {
@@ -37,11 +42,12 @@ struct destination *destination_new(struct event_base *base, const char *name, c
             return NULL;
         struct destination *d = xcalloc(1, sizeof(*d));
         d->type = types[i];
+        d->name = name;
         d->opened = opened;
         return d;
     }
-    log_error("destination \"%s\": type \"%s\" is not built in; use \"exec\" or \"file\"", name,
-              word);
+    log_error("destination \"%s\": type \"%s\" is not built in; use \"exec\", \"file\" or \"http\"",
+              name, word);
     return NULL;
 }
 
@@ -53,14 +59,25 @@ void destination_free(struct destination *d)
     free(d);
 }
 
+static void set_key(struct delivery *delivery, const struct destination *d,
+                    const struct webhook *hook, const struct delivery_record *record)
+{
+    const struct ledger_key key = {
+        .destination = d->name, .source = hook->source, .event_id = hook->event_id};
+    char *id = record && record->ledger_id ? xstrdup(record->ledger_id) : ledger_id(&key);
+    delivery_ids_key(id, record ? record->revision : 0, delivery->key);
+    free(id);
+}
+
 struct delivery *delivery_start(struct destination *d, const struct webhook *hook, int attempt,
-                                delivery_cb *done, void *arg)
+                                const struct delivery_record *record, delivery_cb *done, void *arg)
 {
     struct delivery *delivery = xcalloc(1, sizeof(*delivery));
     delivery->type = d->type;
     delivery->done = done;
     delivery->arg = arg;
     delivery->started_mono_ms = clock_mono_ms();
+    set_key(delivery, d, hook, record);
     delivery->attempt = d->type->start(d->opened, hook, attempt, delivery);
     return delivery;
 }
@@ -76,6 +93,16 @@ void delivery_cancel(struct delivery *delivery)
         return;
     delivery->type->cancel(delivery->attempt);
     free(delivery);
+}
+
+const char *delivery_key(const struct delivery *delivery)
+{
+    return delivery->key;
+}
+
+void delivery_set_retry_after(struct delivery *delivery, int seconds)
+{
+    delivery->retry_after_s = seconds;
 }
 
 /* Control bytes and what is no ASCII become '?', so that the text is safe in logs, attributes and
@@ -101,6 +128,7 @@ void delivery_finish(struct delivery *delivery, enum verdict verdict, const char
         .error = safe,
         .status = status,
         .took_ms = clock_mono_ms() - delivery->started_mono_ms,
+        .retry_after_s = verdict == RETRY ? delivery->retry_after_s : 0,
     };
     delivery_cb *done = delivery->done;
     void *arg = delivery->arg;

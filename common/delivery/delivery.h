@@ -7,8 +7,8 @@
 
 #include "common/webhook/webhook.h"
 
-/* One attempt to hand an event to a destination, whatever its type (to_exec.c, to_file.c; later
- * to_http.c, to_sqs.c). Used by the consumer and by redrives. */
+/* One attempt to hand an event to a destination, whatever its type (to_exec.c, to_file.c,
+ * to_http.c; later to_sqs.c). Used by the consumer and by redrives. */
 struct delivery;    /* an attempt under way */
 struct destination; /* a configured destination, ready for use */
 struct event_base;
@@ -26,6 +26,15 @@ struct delivery_outcome {
     const char *error; /* for people, at most 200 bytes, made safe (no control bytes) */
     int status;        /* HTTP status or exit status, 0 where there is none */
     int64_t took_ms;
+    int retry_after_s; /* of RETRY: the destination asked to be left alone so long (capped by its
+                          configuration); 0: it did not say */
+};
+
+/* The event's record in the ledger, which is what repeats are told by. */
+struct delivery_record {
+    const char *ledger_id; /* copied; NULL where there is none: the event then goes by destination,
+                              source and event id */
+    int revision;          /* of a corrected payload */
 };
 
 /* Runs once, never from inside delivery_start, not after delivery_cancel. outcome is borrowed. */
@@ -36,9 +45,10 @@ typedef void delivery_cb(void *arg, const struct delivery_outcome *outcome);
 struct destination *destination_new(struct event_base *base, const char *name, const json_t *conf);
 void destination_free(struct destination *d); /* no attempt may be under way */
 
-/* hook is borrowed until the callback or the cancel. attempt counts from 1. */
+/* hook is borrowed until the callback or the cancel. attempt counts from 1. record NULL: no
+ * ledger id, revision 0. */
 struct delivery *delivery_start(struct destination *d, const struct webhook *hook, int attempt,
-                                delivery_cb *done, void *arg);
+                                const struct delivery_record *record, delivery_cb *done, void *arg);
 /* Whether the attempt has not begun yet because the destination runs as many as it may (exec:
  * max_running). Cancelling such an attempt has no effect outside. */
 bool delivery_waiting(const struct delivery *delivery);

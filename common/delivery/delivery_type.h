@@ -23,6 +23,13 @@ struct delivery_type {
 
 extern const struct delivery_type to_exec_type;
 extern const struct delivery_type to_file_type;
+extern const struct delivery_type to_http_type;
+
+/* The attempt's idempotency key (delivery_ids.h), for a type that can pass it on. */
+const char *delivery_key(const struct delivery *delivery);
+
+/* What the outcome's retry_after_s will be; before delivery_finish. */
+void delivery_set_retry_after(struct delivery *delivery, int seconds);
 
 /* Ends an attempt: fills in the time, makes the error text safe, runs the callback. The delivery
  * is gone after it. error may be any bytes up to a NUL. */

@@ -292,8 +292,10 @@ static void deliver(struct process *p, struct work *w)
     outcome_passed("consumer.before_deliver");
     w->attempt = attempt;
     w->stage = WORK_DELIVERING;
-    w->delivery =
-        delivery_start(w->source->destination, w->hook, attempt_of(w), on_outcome, attempt);
+    const struct delivery_record record = {w->claim ? ledger_claim_id(w->claim) : NULL,
+                                           w->record ? w->record->revision : 0};
+    w->delivery = delivery_start(w->source->destination, w->hook, attempt_of(w), &record,
+                                 on_outcome, attempt);
 }
 
 void outcome_cancel(struct work *w)
@@ -308,8 +310,7 @@ void outcome_cancel(struct work *w)
 void outcome_deliver(struct process *p, struct work *w)
 {
     struct route route;
-    route_received(w->source, &w->message, w->hook, w->claim ? w->record : NULL, clock_wall_ms(),
-                   &route);
+    route_received(w->source, &w->message, w->hook, w->claim != NULL, clock_wall_ms(), &route);
     if (route.action == ROUTE_DELIVER) {
         deliver(p, w);
         return;

@@ -28,6 +28,7 @@ struct attempt_options { /* all borrowed until the end */
     struct destination *destination;
     const struct webhook *hook;
     int number;
+    int revision;               /* of a corrected payload */
     struct ledger_claim *claim; /* NULL where there is no ledger */
     const char *trace_id;       /* for the log */
     int64_t limit_ms;           /* that it may take, waiting for a place included */

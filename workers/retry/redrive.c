@@ -393,6 +393,7 @@ static void deliver(struct redrive *r)
         .destination = dead_letters_destination(r->d, destination_of(r)),
         .hook = r->hook,
         .number = r->letter->object->retry_count + 2,
+        .revision = r->letter->object->revision,
         .claim = r->claim,
         .trace_id = r->letter->object->trace_id,
         .limit_ms = delivery_ms(r, destination_of(r)),

@@ -53,7 +53,7 @@ static inline struct outcome attempt_once(struct event_base *base, struct destin
 {
     int left = 1;
     struct outcome out = {.left = &left, .base = base};
-    delivery_start(d, h, number, on_end, &out);
+    delivery_start(d, h, number, NULL, on_end, &out);
     event_base_dispatch(base);
     return out;
 }

@@ -204,7 +204,7 @@ static void at_most_max_running_run_at_once(void **state)
     int left = COUNT;
     for (int i = 0; i < COUNT; i++) {
         outs[i] = (struct outcome){.left = &left, .base = base};
-        deliveries[i] = delivery_start(d, h, 1, on_end, &outs[i]);
+        deliveries[i] = delivery_start(d, h, 1, NULL, on_end, &outs[i]);
     }
     assert_true(delivery_waiting(deliveries[COUNT - 1]));
     event_base_dispatch(base);
@@ -246,7 +246,7 @@ static void a_cancelled_attempt_is_killed_and_silent(void **state)
     struct delivery *deliveries[3];
     for (int i = 0; i < 3; i++) {
         out[i] = (struct outcome){.left = &left, .base = base};
-        deliveries[i] = delivery_start(d, h, 1, on_end, &out[i]);
+        deliveries[i] = delivery_start(d, h, 1, NULL, on_end, &out[i]);
     }
     struct buf pid = {0};
     for (int64_t until = clock_mono_ms() + 3000; pid.len == 0 && clock_mono_ms() < until;) {

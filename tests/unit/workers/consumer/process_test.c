@@ -142,9 +142,10 @@ void destination_free(struct destination *destination)
 }
 
 struct delivery *delivery_start(struct destination *destination, const struct webhook *hook,
-                                int attempt, delivery_cb *done, void *arg)
+                                int attempt, const struct delivery_record *record,
+                                delivery_cb *done, void *arg)
 {
-    (void)destination, (void)hook;
+    (void)destination, (void)hook, (void)record;
     assert_false(d.under_way);
     d.under_way = true;
     d.started++;

@@ -1,0 +1,26 @@
+#ifndef COMMON_DELIVERY_HTTP_VERDICT_H
+#define COMMON_DELIVERY_HTTP_VERDICT_H
+
+#include "common/delivery/delivery.h"
+#include "common/net/http_client.h"
+
+/* What an HTTP destination's answer, or the lack of one, means. Pure.
+ *
+ *   2xx                                     DELIVERED
+ *   408, 425, 429, 5xx                      RETRY, class "destination"
+ *   no whole answer in time                 RETRY, class "timeout"
+ *   not reached, or the connection broke    RETRY, class "network"
+ *   all else (3xx: no redirect is followed) DEAD, class "rejected"
+ *
+ * An answer that is too long was cut off, but its status counts where it came. */
+struct http_verdict {
+    enum verdict verdict;
+    const char *class; /* static */
+};
+struct http_verdict http_verdict_of(enum http_outcome outcome, int status);
+
+/* The failure in words (malloc): the status and the first line of what the destination said, or why
+ * there was no answer. */
+char *http_verdict_words(const struct http_answer *answer);
+
+#endif
