@@ -5,8 +5,10 @@
 
 #include "common/base/xalloc.h"
 #include "workers/http_server.h"
+#include "workers/metrics.h"
 
 #define PATH "/healthz"
+#define METRICS_PATH "/metrics"
 
 struct health {
     struct http_server *server; /* own */
@@ -35,19 +37,47 @@ static void answer_report(struct health *h, struct http_ticket ticket)
     free(text);
 }
 
+static void answer_metrics(struct health *h, struct http_ticket ticket)
+{
+    bool healthy = false;
+    json_t *report = h->report(h->arg, &healthy);
+    const char *state = json_string_value(json_object_get(report, "state"));
+    struct metrics *m = metrics_new();
+    const struct metrics_worker w = {
+        .name = json_string_value(json_object_get(report, "worker")),
+        .role = json_string_value(json_object_get(report, "role")),
+        .up = state && strcmp(state, "ready") == 0,
+        .healthy = healthy,
+        .restarts = -1, /* only the supervisor counts them */
+        .account = report,
+    };
+    metrics_add_worker(m, &w);
+    char *text = metrics_text(m);
+    struct http_reply reply = {.status = 200,
+                               .content_type = METRICS_CONTENT_TYPE,
+                               .body = text,
+                               .body_len = strlen(text)};
+    http_server_reply(h->server, ticket, &reply);
+    free(text);
+    metrics_free(m);
+    json_decref(report);
+}
+
 static void on_request(void *arg, const struct http_request *request, struct http_ticket ticket)
 {
     struct health *h = arg;
-    if (strcmp(request->path, PATH) != 0) {
-        http_server_reply_json(h->server, ticket, 404, "{\"error\":\"only " PATH " is here\"}");
+    bool is_metrics = strcmp(request->path, METRICS_PATH) == 0;
+    if (!is_metrics && strcmp(request->path, PATH) != 0) {
+        http_server_reply_json(h->server, ticket, 404,
+                               "{\"error\":\"only " PATH " and " METRICS_PATH " are here\"}");
         return;
     }
     if (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0) {
-        answer_report(h, ticket);
+        (is_metrics ? answer_metrics : answer_report)(h, ticket);
         return;
     }
     static const struct http_reply_header allow = {.name = "Allow", .value = "GET, HEAD"};
-    static const char body[] = "{\"error\":\"" PATH " takes GET\"}";
+    static const char body[] = "{\"error\":\"this path takes GET\"}";
     struct http_reply reply = {.status = 405,
                                .content_type = "application/json",
                                .headers = &allow,

@@ -4,11 +4,13 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* A worker's health socket: GET /healthz answers 200 or 503 with the worker's own account. */
+/* A worker's health socket: GET /healthz answers 200 or 503 with the worker's own account, and
+ * GET /metrics with the same numbers in Prometheus' text format. */
 struct health;
 struct event_base;
 
-/* A new reference; *healthy_out decides the status. */
+/* A new reference with "worker", "role", "state" and the account; *healthy_out decides the status.
+ */
 typedef json_t *health_report(void *arg, bool *healthy_out);
 
 /* Takes over fd, a listening socket. NULL after a logged error. */

@@ -12,6 +12,7 @@
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
+#include "workers/metrics.h"
 #include "workers/retry/auth.h"
 #include "workers/retry/dlq_key.h"
 #include "workers/retry/letter.h"
@@ -19,6 +20,7 @@
 #include "workers/retry/params.h"
 #include "workers/retry/redrive.h"
 #include "workers/retry/reply.h"
+#include "workers/retry/scrape.h"
 #include "workers/retry/sweep.h"
 #include "workers/retry/trace.h"
 
@@ -32,6 +34,7 @@ struct call { /* an answer owed */
     struct http_ticket ticket;
     struct sweep *sweep;   /* borrowed: frees itself; NULL where it is none */
     struct letter *letter; /* own */
+    struct scrape *scrape; /* own */
     char who[AUTH_WHO_BYTES];
 };
 
@@ -66,6 +69,8 @@ static void call_free(struct call *c)
     c->api->pending--;
     c->api->sweeps -= c->sweep != NULL;
     letter_free(c->letter);
+    if (c->scrape)
+        scrape_cancel(c->scrape);
     free(c);
 }
 
@@ -318,6 +323,28 @@ static void get_sources(const struct asked *a)
     reply_json(a->api->o.server, a->ticket, 200, a->api->o.overview(a->api->o.arg));
 }
 
+static void on_metrics(void *arg, const char *text, const char *why)
+{
+    struct call *c = arg;
+    c->scrape = NULL;
+    if (!text) {
+        end_call(c, 503, why);
+        return;
+    }
+    reply_bytes(c->api->o.server, c->ticket, 200, METRICS_CONTENT_TYPE, text, strlen(text));
+    call_free(c);
+}
+
+static void get_metrics(const struct asked *a)
+{
+    if (!may_read(a))
+        return;
+    struct call *c = call_new(a);
+    char *path = xasprintf("%s/control.sock", conf_str(a->api->o.conf, "run_dir"));
+    c->scrape = scrape_start(a->api->o.base, path, on_metrics, c);
+    free(path);
+}
+
 /* ---- which request it is ---- */
 
 static const struct route {
@@ -335,6 +362,7 @@ static const struct route {
     {"GET", "/api/v1/trace", false, AUTH_READ, get_trace},
     {"GET", "/api/v1/trace/", true, AUTH_READ, get_trace},
     {"GET", "/api/v1/sources", false, AUTH_READ, get_sources},
+    {"GET", "/metrics", false, AUTH_READ, get_metrics},
 };
 
 #define ROUTES (sizeof(routes) / sizeof(routes[0]))

@@ -7,10 +7,11 @@
 
 #include "workers/http_server.h"
 
-/* Everything under /api/: which path and method is what, who may, what was asked for. What is then
- * done is in sweep.c, listing.c and trace.c. */
+/* Everything under /api/, and /metrics: which path and method is what, who may, what was asked for.
+ * What is then done is in sweep.c, listing.c and trace.c. */
 struct api;
 struct dead_letters;
+struct event_base;
 struct redriver;
 
 struct api_options { /* all borrowed, outliving the API */
@@ -18,6 +19,7 @@ struct api_options { /* all borrowed, outliving the API */
     const struct dead_letters *dead_letters;
     struct redriver *redriver;
     const json_t *conf;
+    struct event_base *base;
     /* For GET /api/v1/sources (a new reference). */
     json_t *(*overview)(void *arg);
     void *arg;

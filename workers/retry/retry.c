@@ -112,7 +112,7 @@ static void on_request(void *arg, const struct http_request *request, struct htt
     bool is_tcp = request->peer_uid == (uid_t)-1; /* no browser comes by the Unix socket */
     if (is_tcp && !host_check_allowed(http_request_header(request, "Host"), listen))
         reply_error(r->server, ticket, &misdirected);
-    else if (strncmp(request->path, "/api/", 5) == 0)
+    else if (strncmp(request->path, "/api/", 5) == 0 || strcmp(request->path, "/metrics") == 0)
         api_handle(r->api, request, ticket);
     else
         answer_public(r, request, ticket);
@@ -197,6 +197,7 @@ static void *retry_start(struct worker *w)
                                     .dead_letters = r->dead_letters,
                                     .redriver = r->redriver,
                                     .conf = worker_conf(w),
+                                    .base = worker_base(w),
                                     .overview = overview,
                                     .arg = r};
     r->api = api_new(&api);
