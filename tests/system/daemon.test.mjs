@@ -13,15 +13,10 @@ const asRoot = { skip: process.getuid() !== 0 && 'not root' };
 
 // A service whose daemon is stopped after the test. Its log is a file of its own.
 async function create(t, conf = {}) {
-    const s = await Service.create(t, { conf });
-    s.pidfile = path.join(s.dir, 'sluiced.pid');
-    s.readPid = () => Number(fs.readFileSync(s.pidfile, 'utf8'));
-    s.daemonLog = s.conf.log.file || path.join(s.state, 'sluiced.log');
-    s.log = () => (fs.existsSync(s.daemonLog) ? fs.readFileSync(s.daemonLog, 'utf8') : '');
-    s.daemon = (options = {}) => runProgram(options.program ?? 'sluiced',
-        ['-d', '-c', s.confFile, '-p', s.pidfile], { timeoutMs: 120_000, ...options });
+    let s;
+    // Before the service's own clean-up, which takes the pidfile away.
     t.after(async () => {
-        if (fs.existsSync(s.pidfile)) {
+        if (fs.existsSync(s?.pidfile)) {
             const pid = s.readPid();
             const workers = s.children(pid);
             s.signal('SIGTERM', pid);
@@ -32,6 +27,13 @@ async function create(t, conf = {}) {
             }
         }
     });
+    s = await Service.create(t, { conf });
+    s.pidfile = path.join(s.dir, 'sluiced.pid');
+    s.readPid = () => Number(fs.readFileSync(s.pidfile, 'utf8'));
+    s.daemonLog = s.conf.log.file || path.join(s.state, 'sluiced.log');
+    s.log = () => (fs.existsSync(s.daemonLog) ? fs.readFileSync(s.daemonLog, 'utf8') : '');
+    s.daemon = (options = {}) => runProgram(options.program ?? 'sluiced',
+        ['-d', '-c', s.confFile, '-p', s.pidfile], { timeoutMs: 120_000, ...options });
     return s;
 }
 
