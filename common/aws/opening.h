@@ -5,8 +5,9 @@
 
 #include "common/aws/aws_call.h"
 
-/* What bucket_open.c and table_open.c share: something is asked for again and again, with backoff
- * from 0.1 to 5 s, for as long as it takes, and what is in the way is kept as a text. */
+/* What queue_open.c, bucket_open.c and table_open.c share: something is asked for again and again,
+ * with backoff from 0.1 to 5 s, for as long as it takes, and what is in the way is kept as a text.
+ */
 struct opening;
 struct event_base;
 
