@@ -18,10 +18,10 @@
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
-#include "common/ipc/message.h"
 #include "supervisor/control.h"
 #include "supervisor/detach.h"
 #include "supervisor/materials.h"
+#include "supervisor/messages.h"
 #include "supervisor/notify.h"
 #include "supervisor/reload.h"
 
@@ -76,48 +76,9 @@ int supervisor_apply_log(const json_t *conf)
     return 0;
 }
 
-/* ---- what the workers tell ---- */
-
 static void on_changed(void *arg)
 {
     supervisor_changed(arg);
-}
-
-static void send_material(void *arg, json_t *msg)
-{
-    process_send(arg, json_incref(msg));
-}
-
-static void on_started(void *arg, struct process *p)
-{
-    struct supervisor *s = arg;
-    if (p->plan->role != ROLE_KEYRING)
-        materials_each(s->materials, send_material, p);
-}
-
-static void take_material(struct supervisor *s, const struct process *from, const json_t *msg)
-{
-    const char *why = "only the keyring may send it";
-    json_t *kept = (json_t *)(uintptr_t)msg; /* messages are never changed once parsed */
-    if (from->plan->role != ROLE_KEYRING || materials_put(s->materials, kept, &why) != 0) {
-        log_warn("%s sent material that is not taken: %s", from->name, why);
-        return;
-    }
-    struct process *p;
-    TAILQ_FOREACH(p, &s->processes, link)
-    {
-        if (p->plan->role != ROLE_KEYRING)
-            process_send(p, json_incref(kept));
-    }
-}
-
-static void on_message(void *arg, struct process *from, const json_t *msg)
-{
-    const char *kind = message_kind(msg);
-    if (strcmp(kind, "material") == 0)
-        take_material(arg, from, msg);
-    else if (strcmp(kind, "pong") != 0)
-        log_debug("%s sent a message of an unknown kind: ignored", from->name);
 }
 
 /* ---- reconcile ---- */
@@ -527,8 +488,8 @@ struct supervisor *supervisor_new(const char *config_path, json_t *conf, int sto
     s->listeners = listen_pool_new();
     s->materials = materials_new();
     TAILQ_INIT(&s->processes);
-    s->host = (struct process_host){s->base, s->program_dir, s->run_dir, store_lock_fd,
-                                    s,       on_changed,     on_started, on_message};
+    s->host = (struct process_host){s->base, s->program_dir, s->run_dir,     store_lock_fd,
+                                    s,       on_changed,     messages_greet, messages_take};
     s->reload = reload_new(s);
     watch(s);
     if (open_all(s, exit_status_out) == 0)

@@ -211,23 +211,28 @@ static void on_drain(struct worker *w, const json_t *msg)
     drain(w, "asked by the supervisor", json_is_integer(ms) ? json_integer_value(ms) : drain_ms(w));
 }
 
+static void on_material(struct worker *w, const json_t *msg)
+{
+    if (material_put(w->material, msg) != 0)
+        log_error("a signing key from the keyring is not well formed; it is left out");
+    else if (w->role->message)
+        w->role->message(w->role_state, msg);
+}
+
 static void on_message(void *arg, const json_t *msg, int fd)
 {
+    static const struct {
+        const char *kind;
+        void (*take)(struct worker *w, const json_t *msg);
+    } takers[] = {{"ping", on_ping}, {"drain", on_drain}, {"material", on_material}};
     struct worker *w = arg;
-    const char *kind = message_kind(msg);
     if (fd >= 0)
         close(fd);
-    if (strcmp(kind, "ping") == 0) {
-        on_ping(w, msg);
-        return;
-    }
-    if (strcmp(kind, "drain") == 0) {
-        on_drain(w, msg);
-        return;
-    }
-    if (strcmp(kind, "material") == 0 && material_put(w->material, msg) != 0) {
-        log_error("a signing key from the keyring is not well formed; it is left out");
-        return;
+    for (size_t i = 0; i < sizeof(takers) / sizeof(takers[0]); i++) {
+        if (strcmp(message_kind(msg), takers[i].kind) == 0) {
+            takers[i].take(w, msg);
+            return;
+        }
     }
     if (w->role->message)
         w->role->message(w->role_state, msg);
