@@ -16,7 +16,8 @@
  *   payload  SHA-256 of the exact body, hex
  *   attempts, not_before, seq, history (JSON text), first_failed_at, trace_id
  *   error, class, failed_at        of dying and dead
- *   dlq_key, message_id, at        of dead;  at of delivered too
+ *   dlq_key, message_id            of dead
+ *   at                             of dying and dead: the round's end; of delivered
  *   revision
  *   expires  epoch seconds, the table's TTL attribute
  *

@@ -10,7 +10,7 @@
 enum ledger_state {
     LEDGER_OPEN,      /* being tried: attempts, not_before, history */
     LEDGER_MOVING,    /* a requeue is under way: its copy carries seq */
-    LEDGER_DYING,     /* never deliver again: the dead letter is being written */
+    LEDGER_DYING,     /* never deliver again: the dead letter is being written; at ends the round */
     LEDGER_DEAD,      /* the dead letter is written; at and message_id name the round that ended */
     LEDGER_DELIVERED, /* at */
 };

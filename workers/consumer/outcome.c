@@ -110,6 +110,15 @@ static struct ledger_record *record_of(struct work *w, int attempts)
     return w->record;
 }
 
+/* When the round ends, in the record's clock: at or after the send of each of its messages (by the
+ * queue's clock, which may be a little ahead), and before the dead letter can be seen, or its
+ * copy, sent back at once, would be taken for one of the round and deleted. */
+static int64_t end_of_round_ms(const struct work *w)
+{
+    int64_t now_ms = ledger_now_ms(w->source->ledger);
+    return w->message.sent_at_ms > now_ms ? w->message.sent_at_ms : now_ms;
+}
+
 /* w->record has the attempts and the history. */
 void outcome_die(struct process *p, struct work *w, const char *class, const char *error)
 {
@@ -126,6 +135,7 @@ void outcome_die(struct process *p, struct work *w, const char *class, const cha
         settle_dead(p->settle, w);
         return;
     }
+    r->at_ms = end_of_round_ms(w);
     outcome_passed("consumer.before_outcome");
     outcome_write(p, w, false, on_dying);
 }
@@ -145,7 +155,6 @@ static void buried(struct process *p, struct work *w)
     }
     struct ledger_record *r = w->record;
     r->state = LEDGER_DEAD;
-    r->at_ms = ledger_now_ms(w->source->ledger);
     ledger_record_set(&r->message_id, w->message.id);
     ledger_record_set(&r->dlq_key, w->dlq_key);
     outcome_write(p, w, true, on_dead);
