@@ -45,9 +45,10 @@ static void drop(struct work *w)
     w->claim_busy = false;
 }
 
-static int64_t half_ms(const struct work *w)
+/* Half a claim before its end: what a slow answer has used up of it is not waited for again. */
+static int64_t next_extension_mono_ms(const struct work *w)
 {
-    return w->source->visibility_s * INT64_C(500);
+    return ledger_claim_until_mono_ms(w->claim) - w->source->visibility_s * INT64_C(500);
 }
 
 static void lose(struct claims *c, struct work *w, const char *why)
@@ -75,7 +76,7 @@ static void on_answer(void *arg, const struct ledger_result *result)
         w->claim = result->claim;
         ledger_record_free(w->record);
         w->record = ledger_record_copy(result->record);
-        w->claim_extend_mono_ms = clock_mono_ms() + half_ms(w);
+        w->claim_extend_mono_ms = next_extension_mono_ms(w);
         arm(c);
     }
     c->callbacks->answer(c->arg, w, result);
@@ -153,8 +154,8 @@ static void on_extended(void *arg, enum ledger_written how, const char *error)
         try_write(w); /* its own condition says whether the claim still holds */
         return;
     }
-    int64_t now = clock_mono_ms();
-    w->claim_extend_mono_ms = now + (how == LEDGER_WRITTEN ? half_ms(w) : EXTEND_RETRY_MS);
+    w->claim_extend_mono_ms =
+        how == LEDGER_WRITTEN ? next_extension_mono_ms(w) : clock_mono_ms() + EXTEND_RETRY_MS;
     if (how == LEDGER_LOST) {
         lose(c, w, error);
         c->callbacks->lost(c->arg, w);

@@ -319,7 +319,8 @@ void outcome_cancel(struct work *w)
 void outcome_deliver(struct process *p, struct work *w)
 {
     struct route route;
-    route_received(w->source, &w->message, w->hook, w->claim != NULL, clock_wall_ms(), &route);
+    route_received(w->source, &w->message, w->hook, w->claim ? w->record : NULL, clock_wall_ms(),
+                   &route);
     if (route.action == ROUTE_DELIVER) {
         deliver(p, w);
         return;

@@ -9,7 +9,6 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
-#include "common/delivery/backoff.h"
 #include "common/webhook/event_id.h"
 #include "workers/consumer/outcome.h"
 #include "workers/consumer/route.h"
@@ -164,14 +163,11 @@ static void no_ledger(struct process *p, struct work *w, const char *error)
         log_warn("%s", text);
     memcpy(p->trouble, text, sizeof(text));
     p->callbacks->trouble(p->arg, text);
-    if (w->source->deliver_in_outage && !p->draining)
+    /* Without a claim only the lease says that the message is ours. */
+    if (w->source->deliver_in_outage && !p->draining && !w->lease_stopped)
         outcome_deliver(p, w);
     else
-        settle_defer(
-            p->settle, w,
-            backoff_delay_s(w->source->base_s, w->source->cap_s,
-                            w->message.receive_count > 1 ? w->message.receive_count - 1 : 0,
-                            w->hook->event_id));
+        settle_defer(p->settle, w, route_outage_delay_s(w->source, &w->message, w->hook));
 }
 
 /* One event has one trace, that of its first receive. Where two payloads of strangers share an

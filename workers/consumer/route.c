@@ -44,7 +44,7 @@ static bool is_worn_out(const struct source *source, const struct sqs_message *m
                         bool counted, struct route *r)
 {
     char why[192];
-    int limit = source->max_retries + (counted ? ROUTE_STUCK_RECEIVES : 1);
+    int limit = source->max_retries + 1 + (counted ? ROUTE_STUCK_RECEIVES : 0);
     if (message->receive_count <= limit)
         return false;
     snprintf(why, sizeof(why), "received %d times; %s", message->receive_count,
@@ -55,7 +55,8 @@ static bool is_worn_out(const struct source *source, const struct sqs_message *m
 }
 
 void route_received(const struct source *source, const struct sqs_message *message,
-                    const struct webhook *hook, bool counted, int64_t now_ms, struct route *r)
+                    const struct webhook *hook, const struct ledger_record *record, int64_t now_ms,
+                    struct route *r)
 {
     char why[192];
     struct rules_failure failure;
@@ -63,7 +64,9 @@ void route_received(const struct source *source, const struct sqs_message *messa
     memset(r, 0, sizeof(*r));
     r->class = "";
     r->action = ROUTE_DELIVER;
-    if (is_worn_out(source, message, counted, r))
+    if (record && record->at_ms > since_ms)
+        since_ms = record->at_ms;
+    if (is_worn_out(source, message, record != NULL, r))
         return;
     if (now_ms - since_ms > source->age_limit_ms) {
         snprintf(why, sizeof(why), "older than the age limit of %lld s",
@@ -92,6 +95,14 @@ void route_failed(const struct source *source, const struct webhook *hook, int a
                                  hook->event_id);
     if (r->delay_s < outcome->retry_after_s)
         r->delay_s = outcome->retry_after_s;
+}
+
+int route_outage_delay_s(const struct source *source, const struct sqs_message *message,
+                         const struct webhook *hook)
+{
+    int n = message->receive_count > 1 ? message->receive_count - 1 : 0;
+    int cap_s = source->cap_s > ROUTE_OUTAGE_CAP_S ? source->cap_s : ROUTE_OUTAGE_CAP_S;
+    return backoff_delay_s(source->base_s, cap_s, n, hook->event_id);
 }
 
 int route_retry_count(const struct sqs_message *message)

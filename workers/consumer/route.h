@@ -26,7 +26,7 @@ struct route {
 
 /* How far ahead of the record a message's RetryCount can be and still be one of ours. */
 #define ROUTE_RETRY_COUNT_LEAP 1000
-/* With attempts counted in the ledger, this many receives beyond the attempts end a message. */
+/* With attempts counted in the ledger, this many receives beyond their limit end a message. */
 #define ROUTE_STUCK_RECEIVES 100
 
 /* Whether there is an event in the message; otherwise *route_out is ROUTE_INSPECT with the reason.
@@ -35,16 +35,23 @@ bool route_readable(const struct source *source, const struct sqs_message *messa
                     const struct webhook *hook, const char *malformed_reason,
                     struct route *route_out);
 
-/* ROUTE_DELIVER or ROUTE_DEAD, before an attempt. counted: the attempts are counted in the ledger
- * (and not over); otherwise they are the message's receives. now_ms is wall time. */
+/* ROUTE_DELIVER or ROUTE_DEAD, before an attempt. record: of the ledger, where the attempts are
+ * counted (and not over); NULL: they are the message's receives. The age counts from the receipt,
+ * in a new round from the end of the last one. now_ms is wall time. */
 void route_received(const struct source *source, const struct sqs_message *message,
-                    const struct webhook *hook, bool counted, int64_t now_ms,
+                    const struct webhook *hook, const struct ledger_record *record, int64_t now_ms,
                     struct route *route_out);
 
 /* After an attempt that was not DELIVERED. The delay is the backoff's, but not shorter than the
  * destination asked for. */
 void route_failed(const struct source *source, const struct webhook *hook, int attempt,
                   const struct delivery_outcome *outcome, struct route *route_out);
+
+/* How long a message waits while the ledger cannot be reached: as after as many failures, but up to
+ * ROUTE_OUTAGE_CAP_S, so that an outage of hours does not look like a stuck message. */
+#define ROUTE_OUTAGE_CAP_S 300
+int route_outage_delay_s(const struct source *source, const struct sqs_message *message,
+                         const struct webhook *hook);
 
 /* The number of a requeued copy: its attribute RetryCount (type Number), 0 where it has none or one
  * that is no whole number from 0 to 2^31 - 1. */

@@ -46,7 +46,7 @@ static struct route received(const char *body, int count, int64_t age_ms, bool d
     const struct sqs_message m = {.receive_count = count, .sent_at_ms = NOW, .damaged = damaged};
     struct route r;
     if (route_readable(&s, &m, &h, "", &r))
-        route_received(&s, &m, &h, false, NOW, &r);
+        route_received(&s, &m, &h, NULL, NOW, &r);
     json_decref(conf);
     return r;
 }
@@ -92,7 +92,7 @@ static void any_body_passes_where_any_is_allowed(void **state)
     const struct sqs_message m = {.receive_count = 1, .sent_at_ms = NOW};
     struct route r;
     assert_true(route_readable(&s, &m, &h, "", &r));
-    route_received(&s, &m, &h, false, NOW, &r);
+    route_received(&s, &m, &h, NULL, NOW, &r);
     assert_int_equal(r.action, ROUTE_DELIVER);
     json_decref(conf);
 }
@@ -110,7 +110,7 @@ static void the_age_limit_counts_from_the_receipt(void **state)
     struct webhook h = hook_with(GOOD, 0);
     const struct sqs_message m = {.receive_count = 1, .sent_at_ms = NOW - 2000000};
     assert_true(route_readable(&s, &m, &h, "", &r));
-    route_received(&s, &m, &h, false, NOW, &r);
+    route_received(&s, &m, &h, NULL, NOW, &r);
     assert_string_equal(r.class, "expired");
     json_decref(conf);
 }
@@ -186,12 +186,50 @@ static void with_the_ledger_only_a_stuck_message_ends(void **state)
     struct source s = source_with(conf);
     struct webhook h = hook_with(GOOD, NOW);
     struct route r;
+    const struct ledger_record record = {.attempts = 1};
     for (int count = 1; count <= 110; count++) {
         const struct sqs_message m = {.receive_count = count, .sent_at_ms = NOW};
-        route_received(&s, &m, &h, true, NOW, &r);
-        assert_int_equal(r.action, count <= 105 ? ROUTE_DELIVER : ROUTE_DEAD);
-        assert_string_equal(r.class, count <= 105 ? "" : "stuck");
+        route_received(&s, &m, &h, &record, NOW, &r);
+        assert_int_equal(r.action, count <= 106 ? ROUTE_DELIVER : ROUTE_DEAD);
+        assert_string_equal(r.class, count <= 106 ? "" : "stuck");
     }
+    json_decref(conf);
+}
+
+/* What expired and is sent back gets a full round, although it was received long ago. */
+static void the_age_of_a_new_round_counts_from_the_end_of_the_last(void **state)
+{
+    (void)state;
+    json_t *conf = rules();
+    struct source s = source_with(conf);
+    struct webhook h = hook_with(GOOD, NOW - 9000000);
+    const struct sqs_message m = {.receive_count = 1, .sent_at_ms = NOW};
+    struct route r;
+    struct ledger_record record = {.attempts = 1, .at_ms = NOW - 1000000};
+    route_received(&s, &m, &h, &record, NOW, &r);
+    assert_int_equal(r.action, ROUTE_DELIVER);
+    record.at_ms--;
+    route_received(&s, &m, &h, &record, NOW, &r);
+    assert_string_equal(r.class, "expired");
+    json_decref(conf);
+}
+
+static void an_outage_of_hours_makes_nothing_stuck(void **state)
+{
+    (void)state;
+    json_t *conf = rules();
+    struct source s = source_with(conf);
+    struct webhook h = hook_with(GOOD, NOW);
+    int64_t waited_s = 0;
+    for (int count = 1; count <= s.max_retries + 1 + ROUTE_STUCK_RECEIVES; count++) {
+        const struct sqs_message m = {.receive_count = count};
+        int delay_s = route_outage_delay_s(&s, &m, &h);
+        assert_in_range(delay_s, 1, ROUTE_OUTAGE_CAP_S);
+        if (count == 1)
+            assert_in_range(delay_s, 1, 2);
+        waited_s += delay_s;
+    }
+    assert_true(waited_s > 4 * 3600);
     json_decref(conf);
 }
 
@@ -250,6 +288,8 @@ int main(void)
         cmocka_unit_test(a_failed_attempt_backs_off_or_dies),
         cmocka_unit_test(a_destination_can_ask_for_a_longer_wait),
         cmocka_unit_test(with_the_ledger_only_a_stuck_message_ends),
+        cmocka_unit_test(an_outage_of_hours_makes_nothing_stuck),
+        cmocka_unit_test(the_age_of_a_new_round_counts_from_the_end_of_the_last),
         cmocka_unit_test(the_number_of_a_copy_is_read_with_care),
         cmocka_unit_test(a_message_is_of_the_round_that_ended_or_of_a_new_one),
     };
