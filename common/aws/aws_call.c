@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <event2/event.h>
 #include <event2/util.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -17,6 +18,15 @@
 #define ANSWER_CAP_BYTES 1048576
 #define OWN_HEADERS_MAX 5 /* host, x-amz-date, content hash, token, authorization */
 
+/* The answer that a key got which the service did not take. */
+struct refusal {
+    enum aws_class class;
+    char code[96];
+    char message[512];
+    int64_t version;       /* of the key */
+    int64_t until_mono_ms; /* no newer one is waited for after it */
+};
+
 struct call {
     TAILQ_ENTRY(call) link;
     struct aws_client *client; /* borrowed: owns us */
@@ -27,7 +37,11 @@ struct call {
     char *host;                 /* own: as it goes on the wire */
     char body_hash[SIGV4_HEX_BYTES];
     int64_t deadline_mono_ms;
+    int64_t started_mono_ms;
     int attempts;
+    int64_t key_version;     /* of the last attempt's key */
+    struct refusal *refusal; /* own: while a newer key is waited for; else NULL */
+    bool was_refused;
     uint64_t http_id;    /* 0: nothing is under way */
     struct event *timer; /* own */
     aws_reply_cb *done;
@@ -38,6 +52,7 @@ struct call {
 struct aws_client {
     struct event_base *base;         /* borrowed: the process's */
     const struct material *material; /* borrowed: the worker's, outlives us */
+    struct aws_key_hooks hooks;      /* its functions are NULL where nobody is asked */
     struct http_client *others;      /* own */
     struct http_client *polls;       /* own: a send never queues behind parked polls */
     TAILQ_HEAD(, call) calls;
@@ -72,6 +87,7 @@ static void call_free(struct call *call)
     free_request(&call->request);
     free(call->url);
     free(call->host);
+    free(call->refusal);
     if (call->release)
         call->release(call->arg);
     free(call);
@@ -173,6 +189,41 @@ static bool retries(struct call *call, const struct http_answer *answer, enum aw
     return true;
 }
 
+/* ---- a key that is refused ---- */
+
+static void attempt(struct call *call);
+
+static bool is_about_key(const struct aws_reply *reply)
+{
+    static const char *const UNKNOWN[] = {"InvalidAccessKeyId", "InvalidClientTokenId",
+                                          "UnrecognizedClientException"};
+    if (reply->class == AWS_EXPIRED)
+        return true;
+    for (size_t i = 0; i < sizeof(UNKNOWN) / sizeof(UNKNOWN[0]); i++) {
+        if (!strcmp(reply->code, UNKNOWN[i]))
+            return true;
+    }
+    return false;
+}
+
+/* Whether the call goes on because there may be a newer key soon. Once a call. */
+static bool waits_for_newer_key(struct call *call, const struct aws_reply *reply)
+{
+    if (!call->client->hooks.stale || call->was_refused || !is_about_key(reply))
+        return false;
+    int64_t until = clock_mono_ms() + AWS_NEWER_KEY_WAIT_MS;
+    struct refusal *r = xcalloc(1, sizeof(*r));
+    r->class = reply->class;
+    r->version = call->key_version;
+    r->until_mono_ms = until < call->deadline_mono_ms ? until : call->deadline_mono_ms;
+    snprintf(r->code, sizeof(r->code), "%s", reply->code);
+    snprintf(r->message, sizeof(r->message), "%s", reply->message);
+    call->refusal = r;
+    call->was_refused = true;
+    attempt(call);
+    return true;
+}
+
 static void on_answer(void *arg, const struct http_answer *answer)
 {
     struct call *call = arg;
@@ -189,7 +240,7 @@ static void on_answer(void *arg, const struct http_answer *answer)
         .http = answer,
     };
     judge(call, answer, &error, &reply);
-    if (!retries(call, answer, reply.class))
+    if (!waits_for_newer_key(call, &reply) && !retries(call, answer, reply.class))
         finish(call, &reply);
     json_decref(json);
 }
@@ -247,9 +298,27 @@ static void send_signed(struct call *call, const struct sigv4_key *key, const ch
         .response_cap_bytes = r->answer_cap_bytes ? r->answer_cap_bytes : ANSWER_CAP_BYTES,
     };
     call->attempts++;
+    call->key_version = key->version;
+    free(call->refusal);
+    call->refusal = NULL;
     call->http_id = http_client_send(transport(call), &http, on_answer, call);
     free(authorization);
     free(headers);
+}
+
+/* The key, or NULL after asking for one. */
+static const struct sigv4_key *usable(const struct call *call, const struct sigv4_key *key)
+{
+    const struct aws_key_hooks *hooks = &call->client->hooks;
+    if (!key) {
+        if (hooks->need)
+            hooks->need(hooks->arg, &call->endpoint);
+        return NULL;
+    }
+    if (!call->refusal || key->version != call->refusal->version)
+        return key;
+    hooks->stale(hooks->arg, &call->endpoint, key->version);
+    return NULL;
 }
 
 /* Sends, or waits for a key. Never runs the callback before the deadline has passed. */
@@ -263,6 +332,7 @@ static void attempt(struct call *call)
     const struct aws_endpoint *e = &call->endpoint;
     const struct sigv4_key *key =
         material_signing_key(call->client->material, e->identity, e->region, e->service, date);
+    key = usable(call, key);
     if (!key || left_ms <= 0)
         wait_ms(call, left_ms <= 0 ? 0 : left_ms < KEY_POLL_MS ? left_ms : KEY_POLL_MS);
     else
@@ -275,13 +345,20 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct call *call = arg;
-    if (clock_mono_ms() < call->deadline_mono_ms)
+    const struct refusal *r = call->refusal;
+    const char *trouble = material_trouble(call->client->material, call->endpoint.identity);
+    int64_t now_ms = clock_mono_ms();
+    if (r && now_ms >= r->until_mono_ms)
+        finish_without_answer(call, r->class, r->code, r->message);
+    else if (!call->attempts && *trouble && now_ms - call->started_mono_ms >= AWS_TROUBLE_WAIT_MS)
+        finish_without_answer(call, AWS_NO_KEY, "NoSigningKey", trouble);
+    else if (now_ms < call->deadline_mono_ms)
         attempt(call);
     else if (call->attempts)
         finish_without_answer(call, AWS_TRANSIENT, "Timeout", "the deadline passed");
     else
         finish_without_answer(call, AWS_NO_KEY, "NoSigningKey",
-                              "the keyring has published no signing key yet");
+                              *trouble ? trouble : "the keyring has published no signing key yet");
 }
 
 /* ---- starting ---- */
@@ -330,7 +407,8 @@ uint64_t aws_call(struct aws_client *client, const struct aws_endpoint *endpoint
                           request->query);
     call->host = host_of(endpoint->url);
     sigv4_sha256_hex(request->body, request->body_len, call->body_hash);
-    call->deadline_mono_ms = clock_mono_ms() + request->deadline_ms;
+    call->started_mono_ms = clock_mono_ms();
+    call->deadline_mono_ms = call->started_mono_ms + request->deadline_ms;
     call->done = done;
     call->release = release;
     call->arg = arg;
@@ -362,6 +440,11 @@ struct aws_client *aws_client_new(struct event_base *base, const struct material
     client->polls = http_client_new(base, 0);
     TAILQ_INIT(&client->calls);
     return client;
+}
+
+void aws_client_ask(struct aws_client *client, const struct aws_key_hooks *hooks)
+{
+    client->hooks = *hooks;
 }
 
 void aws_client_free(struct aws_client *client)

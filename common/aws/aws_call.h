@@ -61,12 +61,30 @@ typedef void aws_reply_cb(void *arg, const struct aws_reply *reply);
 struct aws_client *aws_client_new(struct event_base *base, const struct material *material);
 void aws_client_free(struct aws_client *client);
 
+/* How the client asks for keys. need: there is no key for this endpoint today. stale: the service
+ * refused the key of this version as expired or unknown. Both are repeated, many times a second,
+ * for as long as a call waits; neither calls back into the client. */
+struct aws_key_hooks {
+    void (*need)(void *arg, const struct aws_endpoint *endpoint);
+    void (*stale)(void *arg, const struct aws_endpoint *endpoint, int64_t version);
+    void *arg;
+};
+
+/* Without hooks nobody is asked: a call waits for a key that comes by itself, and a refused key
+ * ends it. With them, it waits for a newer key (AWS_NEWER_KEY_WAIT_MS at most) and tries once more.
+ */
+#define AWS_NEWER_KEY_WAIT_MS 5000
+void aws_client_ask(struct aws_client *client, const struct aws_key_hooks *hooks);
+
 /* Where arg (with the body, perhaps) belongs to the call: release is called exactly once, after the
  * callback, by aws_cancel or by aws_client_free. NULL: arg is the caller's. */
 typedef void aws_release_cb(void *arg);
 
-/* request is copied but for its body. Waits for a signing key (until deadline_ms) where none is
- * there yet. The id (never 0) is good for aws_cancel until the callback has run. */
+/* request is copied but for its body. Where no signing key is there yet it waits for one until
+ * deadline_ms, but no longer than AWS_TROUBLE_WAIT_MS where the keyring has said why there is none:
+ * then that is the reply's message (AWS_NO_KEY). The id (never 0) is good for aws_cancel until the
+ * callback has run. */
+#define AWS_TROUBLE_WAIT_MS 2000
 uint64_t aws_call(struct aws_client *client, const struct aws_endpoint *endpoint,
                   const struct aws_request *request, aws_reply_cb *done, aws_release_cb *release,
                   void *arg);

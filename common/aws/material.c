@@ -1,6 +1,7 @@
 #include "common/aws/material.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -8,6 +9,7 @@
 #include "common/base/xalloc.h"
 
 #define DATES_KEPT 3
+#define TROUBLES_MAX 16
 
 struct item {
     TAILQ_ENTRY(item) link;
@@ -15,14 +17,24 @@ struct item {
     struct sigv4_key key;
 };
 
+/* Of one identity; there are few, and they stay. */
+struct trouble {
+    TAILQ_ENTRY(trouble) link;
+    char identity[32];
+    char error[MATERIAL_TROUBLE_BYTES]; /* "": over */
+};
+
 struct material {
     TAILQ_HEAD(, item) items;
+    TAILQ_HEAD(, trouble) troubles;
+    size_t trouble_count;
 };
 
 struct material *material_new(void)
 {
     struct material *m = xcalloc(1, sizeof(*m));
     TAILQ_INIT(&m->items);
+    TAILQ_INIT(&m->troubles);
     return m;
 }
 
@@ -44,8 +56,54 @@ void material_free(struct material *m)
         TAILQ_REMOVE(&m->items, item, link);
         item_free(item);
     }
+    while (!TAILQ_EMPTY(&m->troubles)) {
+        struct trouble *trouble = TAILQ_FIRST(&m->troubles);
+        TAILQ_REMOVE(&m->troubles, trouble, link);
+        free(trouble);
+    }
     free(m);
 }
+
+/* ---- trouble ---- */
+
+static struct trouble *find_trouble(const struct material *m, const char *identity)
+{
+    struct trouble *trouble;
+    TAILQ_FOREACH(trouble, &m->troubles, link)
+    {
+        if (!strcmp(trouble->identity, identity))
+            return trouble;
+    }
+    return NULL;
+}
+
+const char *material_trouble(const struct material *m, const char *identity)
+{
+    const struct trouble *trouble = find_trouble(m, identity);
+    return trouble ? trouble->error : "";
+}
+
+static int put_trouble(struct material *m, const json_t *msg)
+{
+    const char *identity = json_string_value(json_object_get(msg, "identity"));
+    const char *error = json_string_value(json_object_get(msg, "error"));
+    struct trouble *trouble;
+    if (!identity || !*identity || strlen(identity) >= sizeof(trouble->identity) || !error)
+        return -1;
+    trouble = find_trouble(m, identity);
+    if (!trouble && m->trouble_count >= TROUBLES_MAX)
+        return -1;
+    if (!trouble) {
+        trouble = xcalloc(1, sizeof(*trouble));
+        strcpy(trouble->identity, identity);
+        TAILQ_INSERT_HEAD(&m->troubles, trouble, link);
+        m->trouble_count++;
+    }
+    snprintf(trouble->error, sizeof(trouble->error), "%s", error);
+    return 0;
+}
+
+/* ---- keys ---- */
 
 /* Copies a member that must be there, not empty, and fit. */
 static bool take_text(const json_t *msg, const char *name, char *out, size_t size)
@@ -87,6 +145,7 @@ static bool take_item(const json_t *msg, struct item *item)
         return false;
     if (json_string_length(token))
         key->session_token = xstrdup(json_string_value(token));
+    key->version = json_integer_value(json_object_get(msg, "version"));
     return true;
 }
 
@@ -117,7 +176,7 @@ static void drop(struct material *m, const struct item *scope, const char *date)
     item_free(found);
 }
 
-int material_put(struct material *m, const json_t *msg)
+static int put_key(struct material *m, const json_t *msg)
 {
     struct item *item = xcalloc(1, sizeof(*item));
     if (!take_item(msg, item)) {
@@ -127,7 +186,16 @@ int material_put(struct material *m, const json_t *msg)
     drop(m, item, item->key.date);
     TAILQ_INSERT_HEAD(&m->items, item, link);
     drop(m, item, NULL);
+    struct trouble *trouble = find_trouble(m, item->identity);
+    if (trouble)
+        trouble->error[0] = '\0';
     return 0;
+}
+
+int material_put(struct material *m, const json_t *msg)
+{
+    const char *kind = json_string_value(json_object_get(msg, "kind"));
+    return kind && !strcmp(kind, "trouble") ? put_trouble(m, msg) : put_key(m, msg);
 }
 
 static bool has_scope(const struct item *item, const char *region, const char *service,

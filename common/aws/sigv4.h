@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* AWS Signature Version 4 with headers: pure functions, no clock, no I/O.
  * Source: aws-protocol notes section 3 (AWS "Signature Version 4 signing process"), checked against
@@ -20,6 +21,7 @@ struct sigv4_key {
     char service[32];
     unsigned char key[SIGV4_KEY_BYTES];
     char *session_token; /* own, or NULL */
+    int64_t version;     /* of the credentials that it was made from (material.h) */
 };
 
 struct sigv4_header {

@@ -22,11 +22,17 @@ enum {
  *
  *   hello     W→S  proto, role, slot, pid, build, generation        first message of a worker
  *   ready     W→S  the loop runs, listeners accept, sources poll or wait
- *   beat      W→S  each second, newest wins: state ("ready"|"draining"), in_flight, counters {name: integer},
- *                  gauges {name: integer}, waiting [text], last_error
- *   drain     S→W  deadline_ms (from now): stop intake, finish, exit 0
- *   ping/pong S→W/W→S  seq
- *   material  K→S→W  one item, see material.h
+ *   beat      W→S  each second, newest wins: state ("ready"|"draining"), in_flight, counters {name:
+ * integer}, gauges {name: integer}, waiting [text], last_error drain     S→W  deadline_ms (from
+ * now): stop intake, finish, exit 0 ping/pong S→W/W→S  seq material  K→S→W  one item: kind,
+ * identity and what its kind has; kept by the supervisor, the newest of each (kind, identity,
+ * region, service, date), for workers that start later. Kinds: "sigv4", and "trouble" (why an
+ * identity has nothing) in common/aws/material.h need      W→S→K  kind, identity, region, service
+ * ("" where the kind has none): the worker lacks that item stale     W→S→K  the same, and version:
+ * that item was refused. Both are repeated each second until a material (of another version) has
+ * come. The supervisor answers from what it keeps where it can, and passes on each different one
+ * once a second. The keyring ignores a version that is not its current one, and renews once for
+ * all. A keyring that starts is told by needs what its predecessor had published.
  */
 #define MESSAGE_PROTO 1
 

@@ -14,7 +14,7 @@ struct fake_aws {
     struct aws_endpoint endpoint;
 };
 
-static void fake_aws_keys(struct fake_aws *f, const char *token)
+static void fake_aws_keys_of(struct fake_aws *f, const char *token, int version)
 {
     for (int day = 0; day < 2; day++) {
         char date[CLOCK_TEXT_BYTES], hex[65];
@@ -27,10 +27,15 @@ static void fake_aws_keys(struct fake_aws *f, const char *token)
         json_t *msg =
             json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i}", "kind", "sigv4", "identity",
                       "embedded", "region", "local", "service", f->endpoint.service, "date", date,
-                      "access_key_id", "AKID", "key", hex, "token", token, "version", 1);
+                      "access_key_id", "AKID", "key", hex, "token", token, "version", version);
         assert_int_equal(material_put(f->material, msg), 0);
         json_decref(msg);
     }
+}
+
+static void fake_aws_keys(struct fake_aws *f, const char *token)
+{
+    fake_aws_keys_of(f, token, 1);
 }
 
 static struct fake_aws fake_aws_new(const char *service, const struct fake_step *steps,

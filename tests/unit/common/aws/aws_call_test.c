@@ -288,6 +288,112 @@ static void a_missing_key_is_waited_for(void **state)
     fake_aws_free(&f);
 }
 
+struct asked {
+    int needs;
+    int stales;
+    int64_t version;
+};
+
+static void on_need(void *arg, const struct aws_endpoint *e)
+{
+    assert_string_equal(e->service, "sqs");
+    ((struct asked *)arg)->needs++;
+}
+
+static void on_stale(void *arg, const struct aws_endpoint *e, int64_t version)
+{
+    struct asked *asked = arg;
+    assert_string_equal(e->region, "local");
+    asked->stales++;
+    asked->version = version;
+}
+
+static void a_missing_key_is_asked_for_and_trouble_told(void **state)
+{
+    (void)state;
+    static const struct fake_step steps[] = {{200, "{}", NULL, NULL, false}};
+    struct fake_aws f = fake_aws_new("sqs", STEPS(steps), false);
+    struct asked asked = {0};
+    aws_client_ask(f.client, &(struct aws_key_hooks){on_need, on_stale, &asked});
+    struct aws_request request = post(3);
+    request.deadline_ms = 60000;
+    json_t *msg = json_pack("{s:s,s:s,s:s}", "kind", "trouble", "identity", "embedded", "error",
+                            "no AWS credentials: set them");
+    assert_int_equal(material_put(f.material, msg), 0);
+    json_decref(msg);
+    int64_t start = clock_mono_ms();
+    struct seen seen = ask(&f, request);
+    assert_in_range(clock_mono_ms() - start, AWS_TROUBLE_WAIT_MS, AWS_TROUBLE_WAIT_MS + 10000);
+    assert_int_equal(seen.class, AWS_NO_KEY);
+    assert_string_equal(seen.message, "no AWS credentials: set them");
+    assert_true(asked.needs > 0);
+    assert_int_equal(asked.stales, 0);
+    fake_aws_free(&f);
+}
+
+#define EXPIRED                                                                                    \
+    {                                                                                              \
+        400, "{\"__type\":\"ExpiredTokenException\",\"message\":\"it has expired\"}", NULL, NULL,  \
+            false                                                                                  \
+    }
+#define UNKNOWN_KEY                                                                                \
+    {                                                                                              \
+        403, "{\"__type\":\"UnrecognizedClientException\",\"message\":\"unknown\"}", NULL, NULL,   \
+            false                                                                                  \
+    }
+
+static void a_refused_key_is_replaced_and_the_call_repeated_once(void **state)
+{
+    (void)state;
+    static const struct fake_step scripts[][3] = {
+        {EXPIRED, {200, "{}", NULL, NULL, false}},
+        {UNKNOWN_KEY, {200, "{}", NULL, NULL, false}},
+        {EXPIRED, EXPIRED, {200, "{}", NULL, NULL, false}},
+    };
+    for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+        struct fake_aws f = fake_aws_new("sqs", scripts[i], 3, true);
+        struct asked asked = {0};
+        struct seen seen = {0};
+        aws_client_ask(f.client, &(struct aws_key_hooks){on_need, on_stale, &asked});
+        struct aws_request request = post(1);
+        request.deadline_ms = 60000;
+        aws_call(f.client, &f.endpoint, &request, see, NULL, &seen);
+        while (!asked.stales)
+            event_base_loop(f.base, EVLOOP_ONCE);
+        assert_int_equal(asked.version, 1);
+        assert_int_equal(seen.calls, 0);
+        fake_aws_keys_of(&f, "newer", 2);
+        run_until(f.base, &seen.calls, 1);
+        assert_int_equal(seen.class, i == 2 ? AWS_EXPIRED : AWS_OK);
+        assert_int_equal(seen.attempts, 2);
+        char *token = fake_header(f.server, 1, "x-amz-security-token");
+        assert_string_equal(token, "newer");
+        free(token);
+        fake_aws_free(&f);
+    }
+}
+
+static void without_a_newer_key_the_refusal_is_the_reply(void **state)
+{
+    (void)state;
+    static const struct fake_step steps[] = {EXPIRED};
+    struct fake_aws f = fake_aws_new("sqs", STEPS(steps), true);
+    struct aws_request request = post(1);
+    request.deadline_ms = 300;
+    struct seen seen = ask(&f, request); /* nobody to ask */
+    assert_int_equal(seen.class, AWS_EXPIRED);
+    assert_int_equal(seen.attempts, 1);
+    struct asked asked = {0};
+    aws_client_ask(f.client, &(struct aws_key_hooks){on_need, on_stale, &asked});
+    seen = ask(&f, request);
+    assert_int_equal(seen.class, AWS_EXPIRED);
+    assert_string_equal(seen.code, "ExpiredTokenException");
+    assert_string_equal(seen.message, "it has expired");
+    assert_true(asked.stales > 1);
+    assert_int_equal(f.server->request_count, 2);
+    fake_aws_free(&f);
+}
+
 static void cancelled_calls_are_released(void **state)
 {
     (void)state;
@@ -347,6 +453,9 @@ int main(void)
         cmocka_unit_test(only_what_may_pass_is_retried),
         cmocka_unit_test(no_attempt_begins_after_the_deadline),
         cmocka_unit_test(a_missing_key_is_waited_for),
+        cmocka_unit_test(a_missing_key_is_asked_for_and_trouble_told),
+        cmocka_unit_test(a_refused_key_is_replaced_and_the_call_repeated_once),
+        cmocka_unit_test(without_a_newer_key_the_refusal_is_the_reply),
         cmocka_unit_test(cancelled_calls_are_released),
         cmocka_unit_test(cancelling_inside_a_callback_is_safe),
     };

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -117,6 +118,52 @@ static void malformed_items_are_refused(void **state)
     material_free(NULL);
 }
 
+static int put_trouble(struct material *m, const char *identity, const char *error)
+{
+    return put(m,
+               json_pack("{s:s,s:s,s:s}", "kind", "trouble", "identity", identity, "error", error));
+}
+
+static void trouble_stays_until_a_key_comes(void **state)
+{
+    (void)state;
+    struct material *m = material_new();
+    assert_string_equal(material_trouble(m, "embedded"), "");
+    assert_int_equal(put_trouble(m, "aws", "none here"), 0);
+    assert_int_equal(put_trouble(m, "embedded", "damaged"), 0);
+    assert_string_equal(material_trouble(m, "aws"), "none here");
+    assert_int_equal(put(m, item("sqs", "20261121", "A", KEY_A, "")), 0);
+    assert_string_equal(material_trouble(m, "embedded"), "");
+    assert_string_equal(material_trouble(m, "aws"), "none here");
+    assert_int_equal(put_trouble(m, "aws", ""), 0);
+    assert_string_equal(material_trouble(m, "aws"), "");
+    char big[2 * MATERIAL_TROUBLE_BYTES];
+    memset(big, 'x', sizeof(big) - 1);
+    big[sizeof(big) - 1] = '\0';
+    assert_int_equal(put_trouble(m, "aws", big), 0);
+    assert_int_equal(strlen(material_trouble(m, "aws")), MATERIAL_TROUBLE_BYTES - 1);
+    assert_int_equal(put_trouble(m, "", "x"), -1);
+    assert_int_equal(put_trouble(m, big, "x"), -1);
+    assert_int_equal(put(m, json_pack("{s:s,s:s}", "kind", "trouble", "identity", "aws")), -1);
+    for (int i = 0; i < 100; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "i%d", i);
+        assert_int_equal(put_trouble(m, name, "x"), i < 14 ? 0 : -1);
+    }
+    material_free(m);
+}
+
+static void keys_know_their_version(void **state)
+{
+    (void)state;
+    struct material *m = material_new();
+    json_t *msg = item("sqs", "20261121", "A", KEY_A, "");
+    json_object_set_new(msg, "version", json_integer(1795253400123));
+    assert_int_equal(put(m, msg), 0);
+    assert_int_equal(find(m, "sqs", "20261121")->version, 1795253400123);
+    material_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +171,8 @@ int main(void)
         cmocka_unit_test(the_last_one_wins),
         cmocka_unit_test(three_dates_are_kept),
         cmocka_unit_test(malformed_items_are_refused),
+        cmocka_unit_test(trouble_stays_until_a_key_comes),
+        cmocka_unit_test(keys_know_their_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
