@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "common/base/clock.h"
 #include "common/base/xalloc.h"
 #include "common/ipc/channel.h"
 
@@ -126,6 +127,32 @@ void materials_each(const struct materials *m, void (*each)(void *arg, json_t *m
     struct item *item;
     TAILQ_FOREACH(item, &m->items, link)
     each(arg, item->msg);
+}
+
+static bool is_current(const json_t *msg, const char *today, int64_t wall_ms)
+{
+    const char *date = member(msg, "date");
+    const json_t *expires = json_object_get(msg, "expires_at_ms");
+    return (date[0] == '\0' || strcmp(date, today) == 0) &&
+           (!json_is_integer(expires) || json_integer_value(expires) > wall_ms);
+}
+
+size_t materials_answer(const struct materials *m, const json_t *need, int64_t wall_ms,
+                        void (*each)(void *arg, json_t *msg), void *arg)
+{
+    char today[CLOCK_TEXT_BYTES];
+    size_t count = 0;
+    struct item *item;
+    clock_amz_date(wall_ms, today);
+    today[8] = '\0';
+    TAILQ_FOREACH(item, &m->items, link)
+    {
+        if (!same_group(item->msg, need) || !is_current(item->msg, today, wall_ms))
+            continue;
+        each(arg, item->msg);
+        count++;
+    }
+    return count;
 }
 
 size_t materials_count(const struct materials *m)

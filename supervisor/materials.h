@@ -2,6 +2,8 @@
 #define SUPERVISOR_MATERIALS_H
 
 #include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /* The keyring's `material` messages, kept for workers that start later. They are opaque here but
  * for the five members that name an item (kind, identity, region, service, date); the newest
@@ -22,6 +24,11 @@ int materials_put(struct materials *m, json_t *msg, const char **why_out)
 
 /* Every item once, the oldest first. */
 void materials_each(const struct materials *m, void (*each)(void *arg, json_t *msg), void *arg);
+
+/* Those that answer a `need` now: of its kind, identity, region and service, neither of another day
+ * than wall_ms nor expired (expires_at_ms). How many. */
+size_t materials_answer(const struct materials *m, const json_t *need, int64_t wall_ms,
+                        void (*each)(void *arg, json_t *msg), void *arg);
 
 size_t materials_count(const struct materials *m);
 

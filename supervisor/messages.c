@@ -3,8 +3,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/ipc/message.h"
+#include "supervisor/asks.h"
 #include "supervisor/materials.h"
 #include "supervisor/supervisor.h"
 
@@ -37,6 +39,59 @@ static void take_material(struct supervisor *s, struct process *from, const json
     }
 }
 
+/* ---- need, stale ---- */
+
+static void send_to_keyrings(struct supervisor *s, const json_t *msg)
+{
+    struct process *p;
+    TAILQ_FOREACH(p, &s->processes, link)
+    {
+        if (p->plan->role == ROLE_KEYRING)
+            process_send(p, json_incref(unchanged(msg)));
+    }
+}
+
+static void pass_ask_on(struct supervisor *s, struct process *from, const json_t *msg)
+{
+    const char *why;
+    json_t *ask = asks_admit(s->asks, msg, clock_mono_ms(), &why);
+    if (ask == NULL && why != NULL)
+        log_warn("%s sent \"%s\" that is not passed on: %s", from->name, message_kind(msg), why);
+    if (ask != NULL)
+        send_to_keyrings(s, ask);
+    json_decref(ask);
+}
+
+static void take_need(struct supervisor *s, struct process *from, const json_t *msg)
+{
+    if (materials_answer(s->materials, msg, clock_wall_ms(), send_material, from) == 0)
+        pass_ask_on(s, from, msg);
+}
+
+/* Tells a keyring that starts what workers use: they have it from the one before, and ask for it
+ * only once it is refused. */
+struct greeting {
+    struct process *keyring;
+    struct asks *told;
+};
+
+static void tell_use(void *arg, json_t *item)
+{
+    struct greeting *g = arg;
+    const char *why;
+    json_t *need = asks_admit(g->told, item, 0, &why);
+    if (need != NULL && strcmp(json_string_value(json_object_get(item, "kind")), "trouble") != 0)
+        process_send(g->keyring, json_incref(need));
+    json_decref(need);
+}
+
+static void tell_uses(struct supervisor *s, struct process *keyring)
+{
+    struct greeting g = {keyring, asks_new()};
+    materials_each(s->materials, tell_use, &g);
+    asks_free(g.told);
+}
+
 static void ignore(struct supervisor *s, struct process *from, const json_t *msg)
 {
     (void)s, (void)from, (void)msg;
@@ -49,6 +104,8 @@ static const struct {
     void (*take)(struct supervisor *s, struct process *from, const json_t *msg);
 } takers[] = {
     {"material", take_material},
+    {"need", take_need},
+    {"stale", pass_ask_on},
     {"pong", ignore},
 };
 
@@ -67,6 +124,8 @@ void messages_take(void *arg, struct process *from, const json_t *msg)
 void messages_greet(void *arg, struct process *p)
 {
     struct supervisor *s = arg;
-    if (p->plan->role != ROLE_KEYRING)
+    if (p->plan->role == ROLE_KEYRING)
+        tell_uses(s, p);
+    else
         materials_each(s->materials, send_material, p);
 }

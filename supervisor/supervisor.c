@@ -18,6 +18,7 @@
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
+#include "supervisor/asks.h"
 #include "supervisor/control.h"
 #include "supervisor/detach.h"
 #include "supervisor/materials.h"
@@ -487,6 +488,7 @@ struct supervisor *supervisor_new(const char *config_path, json_t *conf, int sto
     assert(s->base != NULL);
     s->listeners = listen_pool_new();
     s->materials = materials_new();
+    s->asks = asks_new();
     TAILQ_INIT(&s->processes);
     s->host = (struct process_host){s->base, s->program_dir, s->run_dir,     store_lock_fd,
                                     s,       on_changed,     messages_greet, messages_take};
@@ -535,6 +537,7 @@ void supervisor_free(struct supervisor *s)
     control_free(s->control);
     notify_free(s->notify);
     materials_free(s->materials);
+    asks_free(s->asks);
     for (int i = 0; i < SUPERVISOR_SIGNALS; i++)
         event_free(s->signals[i]);
     event_free(s->tick);

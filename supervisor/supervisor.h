@@ -14,6 +14,7 @@
  * brings what runs (processes) towards what is wanted (plans, the reload in progress, a stop). It
  * runs in its own turn of the event loop after anything has changed, so no callback ever frees what
  * is below it on the stack. */
+struct asks;
 struct control;
 struct detach;
 struct event;
@@ -36,6 +37,7 @@ struct supervisor {
     struct process_host host;
     struct process_list processes; /* own */
     struct materials *materials;   /* own */
+    struct asks *asks;             /* own */
     struct reload *reload;         /* own */
     struct control *control;       /* own */
     struct notify *notify;         /* own; NULL: no service manager listens */

@@ -25,6 +25,7 @@
 #include "common/conf/conf.h"
 #include "common/ipc/channel.h"
 #include "common/ipc/message.h"
+#include "workers/asking.h"
 #include "workers/health.h"
 #include "workers/libevent_log.h"
 
@@ -46,6 +47,7 @@ struct worker {
     struct channel *channel;           /* own; NULL once the supervisor is gone */
     struct health *health;             /* own */
     struct material *material;         /* own */
+    struct asking *asking;             /* own */
     struct aws_client *aws;            /* own; NULL until asked for */
     struct worker_listener *listeners; /* own */
     size_t listener_count;
@@ -213,8 +215,11 @@ static void on_drain(struct worker *w, const json_t *msg)
 
 static void on_material(struct worker *w, const json_t *msg)
 {
-    if (material_put(w->material, msg) != 0)
-        log_error("a signing key from the keyring is not well formed; it is left out");
+    const char *kind = json_string_value(json_object_get(msg, "kind"));
+    bool is_ours = !kind || strcmp(kind, "sigv4") == 0 || strcmp(kind, "trouble") == 0;
+    asking_answered(w->asking, msg);
+    if (is_ours && material_put(w->material, msg) != 0)
+        log_error("a material from the keyring is not well formed; it is left out");
     else if (w->role->message)
         w->role->message(w->role_state, msg);
 }
@@ -349,12 +354,18 @@ static struct event *must_event(struct worker *w, int fd, short what, event_call
     return e;
 }
 
+static void send_ask(void *arg, json_t *msg)
+{
+    worker_send(arg, msg);
+}
+
 static int start_loop(struct worker *w)
 {
     libevent_log_install();
     w->base = event_base_new();
     assert(w->base);
     w->material = material_new();
+    w->asking = asking_new(w->base, send_ask, w);
     w->channel = channel_new(w->base, WORKER_FD_CHANNEL, &channel_callbacks, w);
     send_hello(w);
     w->signals[0] = must_event(w, SIGTERM, EV_SIGNAL | EV_PERSIST, on_term);
@@ -424,10 +435,36 @@ struct material *worker_material(const struct worker *w)
     return w->material;
 }
 
+struct asking *worker_asking(const struct worker *w)
+{
+    return w->asking;
+}
+
+static void on_key_needed(void *arg, const struct aws_endpoint *e)
+{
+    const struct worker *w = arg;
+    const struct asking_item item = {"sigv4", e->identity, e->region, e->service};
+    asking_need(w->asking, &item);
+}
+
+static void on_key_refused(void *arg, const struct aws_endpoint *e, int64_t version)
+{
+    const struct worker *w = arg;
+    const struct asking_item item = {"sigv4", e->identity, e->region, e->service};
+    asking_stale(w->asking, &item, version);
+}
+
+static void make_aws_client(struct worker *w)
+{
+    const struct aws_key_hooks hooks = {on_key_needed, on_key_refused, w};
+    w->aws = aws_client_new(w->base, w->material);
+    aws_client_ask(w->aws, &hooks);
+}
+
 struct aws_client *worker_aws(struct worker *w)
 {
     if (!w->aws)
-        w->aws = aws_client_new(w->base, w->material);
+        make_aws_client(w);
     return w->aws;
 }
 

@@ -15,6 +15,7 @@
  * unfinished is durable elsewhere. */
 struct worker;
 struct event_base;
+struct asking;
 struct aws_client;
 struct material;
 
@@ -38,7 +39,8 @@ struct worker_role {
     /* Whether the role can do its job now; writes a reason where not (health answers 503).
      * Optional. */
     bool (*healthy)(void *state, char *reason, size_t reason_size);
-    /* A message that the skeleton does not know; material has already been taken in. Optional. */
+    /* A message that the skeleton does not know, and every material; signing keys and trouble have
+     * already been taken in. Optional. */
     void (*message)(void *state, const json_t *msg);
 };
 
@@ -49,7 +51,9 @@ const json_t *
 worker_conf(const struct worker *w); /* the role's normalised slice (conf.h getters) */
 const json_t *worker_process(const struct worker *w); /* "process" of the snapshot */
 struct material *worker_material(const struct worker *w);
-/* Made on first use: signs with worker_material. */
+/* What is lacking from the keyring is asked for here. */
+struct asking *worker_asking(const struct worker *w);
+/* Made on first use: signs with worker_material, asks with worker_asking. */
 struct aws_client *worker_aws(struct worker *w);
 size_t worker_listener_count(const struct worker *w);
 struct worker_listener worker_listener_at(const struct worker *w, size_t i);

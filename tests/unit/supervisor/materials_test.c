@@ -87,11 +87,44 @@ static void malformed_and_too_many_are_refused(void **state)
     materials_free(m);
 }
 
+static size_t answer(const struct materials *m, const char *service, int64_t wall_ms, char *text)
+{
+    struct seen seen = {""};
+    json_t *need = json_pack("{s:s, s:s, s:s, s:s, s:s}", "t", "need", "kind", "sigv4", "identity",
+                             "embedded", "region", "local", "service", service);
+    size_t count = materials_answer(m, need, wall_ms, note, &seen);
+    json_decref(need);
+    strcpy(text, seen.text);
+    return count;
+}
+
+static void a_need_is_answered_by_what_is_current(void **state)
+{
+    (void)state;
+    struct materials *m = materials_new();
+    char text[512];
+    const int64_t noon_ms = 1795219200000 + 43200000; /* 2026-11-21T12:00:00Z */
+    assert_int_equal(put(m, item("sqs", "20261120", "a")), 0);
+    assert_int_equal(put(m, item("sqs", "20261122", "c")), 0);
+    assert_int_equal(answer(m, "sqs", noon_ms, text), 0);
+    assert_int_equal(put(m, item("sqs", "20261121", "b")), 0);
+    assert_int_equal(answer(m, "sqs", noon_ms, text), 1);
+    assert_string_equal(text, "sqs20261121b ");
+    assert_int_equal(answer(m, "s3", noon_ms, text), 0);
+    json_t *token = item("api", "", "t");
+    json_object_set_new(token, "expires_at_ms", json_integer(noon_ms));
+    assert_int_equal(put(m, token), 0);
+    assert_int_equal(answer(m, "api", noon_ms - 1, text), 1);
+    assert_int_equal(answer(m, "api", noon_ms, text), 0);
+    materials_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(newest_of_an_item_replaces),
         cmocka_unit_test(old_dates_go),
+        cmocka_unit_test(a_need_is_answered_by_what_is_current),
         cmocka_unit_test(malformed_and_too_many_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
