@@ -8,6 +8,7 @@
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
 #include "common/conf/conf_check_http.h"
+#include "common/conf/conf_check_oauth.h"
 #include "common/conf/conf_errors.h"
 #include "common/conf/conf_format.h"
 #include "common/conf/conf_text.h"
@@ -249,8 +250,9 @@ static void check_destinations(const json_t *conf, struct conf_errors *errors)
     {
         const char *program = json_string_value(json_array_get(conf_value(destination, "argv"), 0));
         char at[PATH_BYTES];
+        snprintf(at, sizeof(at), "destinations.%s", name);
         if (strcmp(conf_str(destination, "type"), "http") == 0)
-            conf_check_http(name, destination, errors);
+            conf_check_http(at, destination, "url", errors);
         path_of(at, "destinations", name, "argv");
         if (!program || strcmp(conf_str(destination, "type"), "exec") != 0)
             continue;
@@ -332,4 +334,5 @@ void conf_check(const json_t *conf, struct conf_errors *errors)
     check_queue_map(conf, errors);
     check_destinations(conf, errors);
     check_sources(conf, errors);
+    conf_check_oauth(conf, errors);
 }

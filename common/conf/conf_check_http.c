@@ -16,9 +16,9 @@
 #define HOST_BYTES 256
 #define PATH_BYTES 160
 
-static const char *path_of(char out[PATH_BYTES], const char *name, const char *key)
+static const char *path_of(char out[PATH_BYTES], const char *at, const char *key)
 {
-    snprintf(out, PATH_BYTES, "destinations.%s.%s", name, key);
+    snprintf(out, PATH_BYTES, "%.110s.%s", at, key);
     return out;
 }
 
@@ -57,11 +57,12 @@ static int address_of(const char *host, struct ip_address *out)
     return 0;
 }
 
-static void check_address(const char *name, const json_t *destination, struct conf_errors *errors)
+static void check_address(const char *at, const json_t *object, const char *url_key,
+                          struct conf_errors *errors)
 {
-    const json_t *networks = conf_value(destination, "allow_networks");
+    const json_t *networks = conf_value(object, "allow_networks");
     struct ip_range *allowed = xcalloc(json_array_size(networks) + 1, sizeof(*allowed));
-    char host[HOST_BYTES], at[PATH_BYTES];
+    char host[HOST_BYTES], path[PATH_BYTES];
     struct ip_address address;
     size_t i, count = 0;
     json_t *network;
@@ -70,36 +71,53 @@ static void check_address(const char *name, const json_t *destination, struct co
         if (ip_range_parse(json_string_value(network), &allowed[count]) == 0)
             count++;
     }
-    path_of(at, name, "url");
-    if (host_of(conf_str(destination, "url"), host) == 0 && address_of(host, &address) == 0) {
+    path_of(path, at, url_key);
+    if (host_of(conf_str(object, url_key), host) == 0 && address_of(host, &address) == 0) {
         const char *what = egress_refusal(&address, allowed, count);
         if (what && egress_is_metadata(&address))
-            conf_errors_add(errors, at, "%s is %s", host, what);
+            conf_errors_add(errors, path, "%s is %s", host, what);
         else if (what)
-            conf_errors_add(errors, at,
+            conf_errors_add(errors, path,
                             "%s is %s: to call it all the same, list its network in allow_networks",
                             host, what);
     }
     free(allowed);
 }
 
-static void check_files(const char *name, const json_t *destination, struct conf_errors *errors)
+static void check_files(const char *at, const json_t *object, struct conf_errors *errors)
 {
     static const char *const keys[] = {"ca_file", "cert_file", "key_file"};
-    char at[PATH_BYTES];
+    char path[PATH_BYTES];
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        const char *file = conf_str(destination, keys[i]);
-        if (*file && access(file, R_OK))
-            conf_errors_add(errors, path_of(at, name, keys[i]), "cannot read \"%.200s\": %s", file,
+        const char *file = json_string_value(json_object_get(object, keys[i]));
+        if (file && *file && access(file, R_OK))
+            conf_errors_add(errors, path_of(path, at, keys[i]), "cannot read \"%.200s\": %s", file,
                             strerror(errno));
     }
-    if (*conf_str(destination, "key_file") && !*conf_str(destination, "cert_file"))
-        conf_errors_add(errors, path_of(at, name, "cert_file"),
+    const json_t *key = json_object_get(object, "key_file");
+    if (json_string_length(key) && !*conf_str(object, "cert_file"))
+        conf_errors_add(errors, path_of(path, at, "cert_file"),
                         "must be written: key_file is the key of a client certificate");
 }
 
-void conf_check_http(const char *name, const json_t *destination, struct conf_errors *errors)
+void conf_check_http(const char *at, const json_t *object, const char *url_key,
+                     struct conf_errors *errors)
 {
-    check_address(name, destination, errors);
-    check_files(name, destination, errors);
+    check_address(at, object, url_key, errors);
+    check_files(at, object, errors);
+}
+
+void conf_check_http_secret(const char *at, const json_t *object, const char *url_key,
+                            struct conf_errors *errors)
+{
+    char host[HOST_BYTES], path[PATH_BYTES];
+    struct ip_address address;
+    const char *url = conf_str(object, url_key);
+    if (strncmp(url, "http://", 7) != 0 || host_of(url, host))
+        return;
+    bool is_public = address_of(host, &address) == 0 && !egress_refusal(&address, NULL, 0);
+    if (is_public || json_array_size(conf_value(object, "allow_networks")) == 0)
+        conf_errors_add(errors, path_of(path, at, url_key),
+                        "http:// would show the secret to everyone on the way: use https://, or "
+                        "list the private network it is in under allow_networks");
 }

@@ -45,6 +45,11 @@ const char *conf_format_name(const char *text)
     return NULL;
 }
 
+const char *conf_format_name_or_none(const char *text)
+{
+    return *text ? conf_format_name(text) : NULL;
+}
+
 const char *conf_format_queue(const char *text)
 {
     size_t len = strlen(text);
@@ -135,6 +140,46 @@ const char *conf_format_call_url(const char *text)
         return "a URL that begins with http:// or https://, such as "
                "\"https://api.example.com/events\"";
     return NULL;
+}
+
+const char *conf_format_call_url_or_none(const char *text)
+{
+    return *text ? conf_format_call_url(text) : NULL;
+}
+
+const char *conf_format_call_template_or_none(const char *text)
+{
+    static const char *const expected =
+        "a URL whose places are JSON pointers in braces behind its host, such as "
+        "\"https://api.example.com/contacts/{/payload/interaction_id}\"";
+    char plain[2048]; /* the URL with "x" at each place */
+    size_t len = 0;
+    const char *host = strstr(text, "://");
+    const char *behind = host ? host + 3 + strcspn(host + 3, "/?") : text + strlen(text);
+    for (const char *p = text; *p && len < sizeof(plain) - 1; p++) {
+        plain[len++] = *p == '{' ? 'x' : *p;
+        if (*p != '{')
+            continue;
+        char pointer[1024];
+        size_t n = strcspn(p + 1, "{}");
+        if (p < behind || p[1 + n] != '}' || n >= sizeof(pointer))
+            return expected;
+        memcpy(pointer, p + 1, n);
+        pointer[n] = '\0';
+        if (conf_format_pointer(pointer))
+            return expected;
+        p += n + 1;
+    }
+    plain[len] = '\0';
+    return conf_format_call_url_or_none(plain);
+}
+
+const char *conf_format_scope(const char *text)
+{
+    for (const char *p = text; *p; p++)
+        if (*p <= ' ' || *p >= 0x7f || *p == '"' || *p == '\\')
+            return "one scope, in printable ASCII without blanks, quotes and backslashes";
+    return *text && strlen(text) <= 256 ? NULL : "a scope, such as \"data-actions:read\"";
 }
 
 const char *conf_format_call_header(const char *text)

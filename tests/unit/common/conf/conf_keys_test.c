@@ -71,6 +71,9 @@ static void members_stand_together(void **state)
                                           "sources.*.verify",
                                           "queues",
                                           "sources.*.retry",
+                                          "sources.*.check",
+                                          "sources.*.acknowledge",
+                                          "oauth.*",
                                           "destinations.*"};
     for (size_t o = 0; o < sizeof(objects) / sizeof(objects[0]); o++) {
         char names[64][CONF_KEYS_NAME_BYTES];
