@@ -12,6 +12,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "workers/http_linger.h"
 
@@ -41,6 +42,7 @@ struct http_conn {
     enum state state;
     int64_t since_ms; /* of the state, except that READING goes on from FRESH */
     unsigned requests;
+    size_t arriving_bytes; /* of the request that is arriving; counted in conns */
     uint32_t slot;
     uid_t peer_uid;
     bool peer_known;
@@ -56,6 +58,8 @@ struct http_conns {
     struct http_linger *linger; /* own */
     struct conn_list buckets[BUCKETS];
     size_t count;
+    size_t arriving_bytes; /* sum over all connections */
+    struct event *relief;  /* own: makes room, once evhttp has seen what came */
     bool draining;
     int64_t drain_at_ms;
     bool freeing;
@@ -72,12 +76,20 @@ static void set_state(struct http_conn *c, enum state state)
     c->since_ms = clock_mono_ms();
 }
 
+static void set_arriving(struct http_conn *c, size_t bytes)
+{
+    c->conns->arriving_bytes -= c->arriving_bytes;
+    c->conns->arriving_bytes += bytes;
+    c->arriving_bytes = bytes;
+}
+
 /* The last thing that happens to a connection. */
 static void forget(struct http_conn *c)
 {
     struct http_conns *conns = c->conns;
     LIST_REMOVE(c, link);
     conns->count--;
+    set_arriving(c, 0);
     uint32_t slot = c->slot;
     if (c->evcon)
         evhttp_connection_set_closecb(c->evcon, NULL, NULL);
@@ -109,6 +121,24 @@ static void on_input(struct evbuffer *buffer, const struct evbuffer_cb_info *inf
         set_state(c, READING);
     else if (c->state == FRESH)
         c->state = READING;
+    if (c->state != READING)
+        return;
+    set_arriving(c, c->arriving_bytes + info->n_added);
+    if (c->conns->arriving_bytes > c->conns->options.room(c->conns->options.arg))
+        event_active(c->conns->relief, EV_TIMEOUT, 0);
+}
+
+/* An answer that evhttp has no part in, behind its status line. */
+static void append_refusal(struct buf *out, const struct http_conns *conns, int status)
+{
+    char date[CLOCK_TEXT_BYTES];
+    clock_http_date(clock_wall_ms(), date);
+    const char *body = conns->options.refusal(conns->options.arg, status);
+    buf_printf(out, "\r\nDate: %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n",
+               date, strlen(body));
+    if (status == 503)
+        buf_printf(out, "Retry-After: %d\r\n", conns->options.retry_after_s);
+    buf_printf(out, "Connection: close\r\n\r\n%s", body);
 }
 
 /* evhttp has put its own HTML page into the output; nothing of it is on the wire yet, because the
@@ -129,18 +159,16 @@ static void replace_page(struct http_conn *c)
         return;
     char status_line[101] = {0};
     evbuffer_copyout(output, status_line, (size_t)end.pos);
-    char date[CLOCK_TEXT_BYTES];
-    clock_http_date(clock_wall_ms(), date);
-    const char *body = c->conns->options.refusal((int)status);
+    struct buf answer = {0};
+    buf_puts(&answer, status_line);
+    append_refusal(&answer, c->conns, (int)status);
     set_state(c, WRITING);
     http_conn_linger(c);
     evbuffer_unfreeze(output, 1);
     evbuffer_drain(output, evbuffer_get_length(output));
     evbuffer_freeze(output, 1);
-    evbuffer_add_printf(output,
-                        "%s\r\nDate: %s\r\nContent-Type: application/json\r\n"
-                        "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
-                        status_line, date, strlen(body), body);
+    evbuffer_add(output, answer.data, answer.len);
+    buf_free(&answer);
 }
 
 static void on_refused(evutil_socket_t fd, short what, void *arg)
@@ -156,6 +184,7 @@ static void on_output(struct evbuffer *buffer, const struct evbuffer_cb_info *in
     struct http_conn *c = arg;
     if (info->n_added == 0 || c->state == WRITING)
         return;
+    set_arriving(c, 0); /* refused: nobody is to be turned away for it */
     if (!c->refused)
         c->refused = event_new(c->conns->base, -1, 0, on_refused, c);
     if (c->refused)
@@ -171,6 +200,50 @@ static bool let_go(const struct http_conn *c)
     bufferevent_event_cb on_event = NULL;
     bufferevent_getcb(c->bev, &on_read, &on_write, &on_event, NULL);
     return !on_read && !on_write && !on_event;
+}
+
+static struct http_conn *fattest(struct http_conns *conns)
+{
+    struct http_conn *most = NULL;
+    struct http_conn *c = NULL;
+    for (size_t i = 0; i < BUCKETS; i++) {
+        LIST_FOREACH(c, &conns->buckets[i], link)
+        {
+            if (c->arriving_bytes > (most ? most->arriving_bytes : 0))
+                most = c;
+        }
+    }
+    return most;
+}
+
+/* evhttp writes nothing for a request that it still reads, so the answer goes straight to the
+ * socket, which is empty; then evhttp is told that the client is gone. */
+static void turn_away(struct http_conn *c)
+{
+    struct buf answer = {0};
+    buf_puts(&answer, "HTTP/1.1 503 Service Unavailable");
+    append_refusal(&answer, c->conns, 503);
+    ssize_t n = send(http_conn_fd(c), answer.data, answer.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < (ssize_t)answer.len)
+        log_debug("a client that was turned away does not read its answer");
+    buf_free(&answer);
+    set_arriving(c, 0);
+    http_conn_linger(c);
+    bufferevent_trigger_event(c->bev, BEV_EVENT_READING | BEV_EVENT_EOF, 0);
+}
+
+static void on_relief(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct http_conns *conns = arg;
+    while (conns->arriving_bytes > conns->options.room(conns->options.arg)) {
+        struct http_conn *c = fattest(conns);
+        if (let_go(c))
+            forget(c);
+        else
+            turn_away(c);
+    }
 }
 
 /* How long a connection may stay in its state; a pending answer is never cut. */
@@ -243,7 +316,8 @@ struct http_conns *http_conns_new(struct event_base *base, const struct http_con
         LIST_INIT(&conns->buckets[i]);
     conns->linger = http_linger_new(base);
     conns->sweep = event_new(base, -1, EV_PERSIST, sweep, conns);
-    assert(conns->sweep);
+    conns->relief = event_new(base, -1, 0, on_relief, conns);
+    assert(conns->sweep && conns->relief);
     start_sweep(conns, SWEEP_MS);
     return conns;
 }
@@ -261,6 +335,7 @@ void http_conns_free(struct http_conns *conns)
         }
     }
     event_free(conns->sweep);
+    event_free(conns->relief);
     http_linger_free(conns->linger);
     free(conns);
 }
@@ -318,6 +393,7 @@ void http_conn_arrived(struct http_conn *c)
 {
     c->requests++;
     set_state(c, OWING);
+    set_arriving(c, 0);
 }
 
 void http_conn_owes(struct http_conn *c, uint32_t slot)
@@ -348,8 +424,9 @@ void http_conn_answered(struct http_conn *c)
         evbuffer_drain(input, evbuffer_get_length(input));
         shutdown(http_conn_fd(c), SHUT_RDWR);
     }
-    bool pipelined = evbuffer_get_length(input) > 0;
-    set_state(c, pipelined ? READING : IDLE);
+    size_t pipelined = evbuffer_get_length(input);
+    set_state(c, pipelined > 0 ? READING : IDLE);
+    set_arriving(c, pipelined);
 }
 
 unsigned http_conn_requests(const struct http_conn *c)

@@ -11,7 +11,8 @@
  * been arriving, and that a connection is over. A sweep four times a second ends requests that take
  * longer than the deadline, however busily they drip. While there are as many connections as there
  * may be, somebody else waits to be accepted: then those that say nothing for half a second are
- * ended, and a request has only a fifth of the deadline. Part of http_server. */
+ * ended, and a request has only a fifth of the deadline. The bytes of requests that are arriving
+ * are counted and bounded. Part of http_server. */
 struct http_conns;
 struct http_conn; /* borrowed; good until the connection is over */
 struct bufferevent;
@@ -19,11 +20,15 @@ struct event_base;
 struct evhttp_connection;
 
 struct http_conns_options {
-    int deadline_ms; /* for a request to arrive, and for its answer to be taken */
-    size_t most;     /* connections; at this number patience is short */
-    /* The body that replaces evhttp's own page when it refuses a request that no handler has
-     * seen: a constant text, JSON. */
-    const char *(*refusal)(int status);
+    int deadline_ms;   /* for a request to arrive, and for its answer to be taken */
+    size_t most;       /* connections; at this number patience is short */
+    int retry_after_s; /* of a 503 */
+    /* A request that no handler has seen is refused by evhttp, or here for want of room: the body
+     * of the answer, a constant text, JSON. */
+    const char *(*refusal)(void *arg, int status);
+    /* How many bytes of requests that are still arriving there is room for. Where they are more,
+     * the request with the most is refused with 503. */
+    size_t (*room)(void *arg);
     /* A connection came or went, or a sweep is done. Never called from inside http_conns_free. */
     void (*changed)(void *arg);
     /* A connection that owes an answer is over. */

@@ -29,6 +29,10 @@
 #define ACCEPT_LOG_EVERY_MS 10000
 #define NO_SLOT HTTP_CONN_NO_SLOT
 
+/* What is refused without the handler; the rest is counted under 0. */
+static const int refusals[] = {0, 400, 411, 413, 417, 501, 503};
+#define REFUSALS (sizeof(refusals) / sizeof(refusals[0]))
+
 struct listener {
     SLIST_ENTRY(listener) link;
     struct http_server *server; /* borrowed: owns us */
@@ -64,6 +68,7 @@ struct http_server {
     uint32_t first_free;
     size_t pending;
     size_t held_bytes;
+    int64_t refused[REFUSALS];
     bool draining;
 };
 
@@ -215,6 +220,19 @@ int http_server_reply_json(struct http_server *s, struct http_ticket ticket, int
     return http_server_reply(s, ticket, &reply);
 }
 
+static size_t refusal_of(int status)
+{
+    for (size_t i = 0; i < REFUSALS; i++)
+        if (refusals[i] == status)
+            return i;
+    return 0;
+}
+
+int64_t http_server_refused(const struct http_server *s, int status)
+{
+    return s->refused[refusal_of(status)];
+}
+
 static void refuse(struct http_server *s, struct http_conn *conn, struct evhttp_request *request,
                    int status, const char *why)
 {
@@ -230,14 +248,19 @@ static void refuse(struct http_server *s, struct http_conn *conn, struct evhttp_
                                .body = body,
                                .body_len = strlen(body),
                                .close = status != 503};
+    s->refused[refusal_of(status)]++;
     if (reply.close)
         http_conn_linger(conn);
     answer(s, conn, request, &reply);
 }
 
-/* The body in place of evhttp's page, for what it refuses before a handler is asked. */
-static const char *refusal_body(int status)
+#define NO_ROOM "too many bytes are waiting to be stored"
+
+/* The body of what is refused before on_request is asked. */
+static const char *on_refusal(void *arg, int status)
 {
+    struct http_server *s = arg;
+    s->refused[refusal_of(status)]++;
     switch (status) {
     case 400:
         return "{\"error\":\"the request is malformed, or its header is too long\"}";
@@ -247,12 +270,20 @@ static const char *refusal_body(int status)
         return "{\"error\":\"only Expect: 100-continue is known\"}";
     case 501:
         return "{\"error\":\"the method is not known\"}";
+    case 503:
+        return "{\"error\":\"" NO_ROOM "\"}";
     default:
         return "{\"error\":\"the request was refused\"}";
     }
 }
 
 /* ---- requests ---- */
+
+static size_t room(void *arg)
+{
+    const struct http_server *s = arg;
+    return s->options.max_held_bytes - s->held_bytes;
+}
 
 static const char *method_name(enum evhttp_cmd_type command)
 {
@@ -339,7 +370,7 @@ static void on_request(struct evhttp_request *request, void *arg)
     else if (s->pending >= (size_t)s->options.max_pending)
         refuse(s, conn, request, 503, "too many requests are waiting for an answer");
     else if (s->held_bytes + body_len > s->options.max_held_bytes)
-        refuse(s, conn, request, 503, "too many bytes are waiting to be stored");
+        refuse(s, conn, request, 503, NO_ROOM);
     else
         hand_over(s, l, take_slot(s, conn, request, body_len));
 }
@@ -537,7 +568,9 @@ struct http_server *http_server_new(struct event_base *base,
     }
     struct http_conns_options conns = {.deadline_ms = options->request_deadline_ms,
                                        .most = (size_t)options->max_connections,
-                                       .refusal = refusal_body,
+                                       .retry_after_s = options->retry_after_s,
+                                       .refusal = on_refusal,
+                                       .room = room,
                                        .changed = update_accepting,
                                        .lost = on_lost,
                                        .arg = s};

@@ -52,7 +52,8 @@ struct http_server_options {
     int max_connections;      /* accepting pauses at this number, and silent or slow connections are
                                  ended soon to make room (http_conns.h) */
     int max_pending;          /* answers owed at once: 503 + Retry-After above it */
-    size_t max_held_bytes;    /* bodies of pending requests: 503 above it */
+    size_t max_held_bytes;    /* pending requests' bodies and requests that are arriving, as far as
+                                 they have come: 503 above it, for the largest that is arriving */
     int request_deadline_ms;  /* from a request's first byte (or accept) to its last; then the
                                  connection is shut. A pending answer is never cut */
     int idle_timeout_s;       /* inactivity on a keep-alive connection */
@@ -99,6 +100,9 @@ void http_request_each_header(const struct http_request *request,
 void http_server_drain(struct http_server *s, int grace_ms);
 size_t http_server_pending(const struct http_server *s);
 size_t http_server_connections(const struct http_server *s);
+/* How many requests the server has answered with this status by itself, without the handler: 400,
+ * 411, 413, 417, 501 and 503; 0: with any other one. */
+int64_t http_server_refused(const struct http_server *s, int status);
 
 /* Everything pending must have been answered (asserted). */
 void http_server_free(struct http_server *s);

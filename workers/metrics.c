@@ -31,6 +31,9 @@ static const struct help {
     {"ingest_accepted_total", "Webhooks answered with the source's reply: stored."},
     {"ingest_refused_total", "Requests refused for what they are, whatever the status."},
     {"ingest_refused_by_status_total", "Requests refused, by the answer's status."},
+    {"ingest_overloaded_total",
+     "Requests answered 503 because too many, or too many bytes, were in "
+     "work already."},
     {"ingest_unavailable_total", "Webhooks answered 503: not stored, to be sent again."},
     {"ingest_inspection_lost_total", "Bodies that were refused and did not reach their inspection "
                                      "queue."},

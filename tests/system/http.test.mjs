@@ -145,7 +145,7 @@ describe('answers', { concurrency: false }, () => {
     });
     test('the refusals were counted', async () => {
         const { counters } = await s.health('ingest');
-        for (const status of [400, 401, 404, 405]) {
+        for (const status of [400, 401, 404, 405, 411, 413]) {
             assert.ok(counters[`status_${status}`] > 0, `status_${status}: ${JSON.stringify(counters)}`);
         }
     });
@@ -183,5 +183,6 @@ test('above max_pending comes 503, and the others are answered', async (t) => {
     }
     const statuses = (await Promise.all(answers)).map((a) => a.status);
     assert.equal(statuses.filter((status) => status === 200).length, 8, statuses.join());
+    assert.equal(await s.counter('ingest', 'overloaded'), 22);
     assert.equal(statuses.filter((status) => status === 503).length, 22);
 });

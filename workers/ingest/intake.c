@@ -22,7 +22,7 @@
 #define RETRY_API "/api/v1/dlq"
 #define WARN_EVERY_MS 1000
 
-static const int refusals[] = {400, 401, 404, 405, 413};
+static const int refusals[] = {400, 401, 404, 405, 411, 413, 417, 501};
 #define REFUSALS (sizeof(refusals) / sizeof(refusals[0]))
 
 struct intake {
@@ -308,14 +308,20 @@ void intake_set_server(struct intake *in, struct http_server *server)
 
 void intake_count(const struct intake *in, json_t *counters)
 {
-    int64_t refused = 0;
+    int64_t refused = http_server_refused(in->server, 0);
+    int64_t by_server = refused;
+    int64_t overloaded = http_server_refused(in->server, 503);
     for (size_t i = 0; i < REFUSALS; i++) {
         char name[32];
+        int64_t there = http_server_refused(in->server, refusals[i]);
         snprintf(name, sizeof(name), "status_%d", refusals[i]);
-        json_object_set_new(counters, name, json_integer(in->count.refused[i]));
-        refused += in->count.refused[i];
+        json_object_set_new(counters, name, json_integer(in->count.refused[i] + there));
+        refused += in->count.refused[i] + there;
+        by_server += there;
     }
-    json_object_set_new(counters, "requests", json_integer(in->count.requests));
+    json_object_set_new(counters, "requests",
+                        json_integer(in->count.requests + by_server + overloaded));
+    json_object_set_new(counters, "overloaded", json_integer(overloaded));
     json_object_set_new(counters, "accepted", json_integer(in->count.accepted));
     json_object_set_new(counters, "refused", json_integer(refused));
     json_object_set_new(counters, "unavailable", json_integer(in->count.unavailable));

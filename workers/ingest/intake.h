@@ -31,7 +31,8 @@ void intake_set_server(struct intake *in, struct http_server *server);
 /* An http_handler; arg is the intake. */
 void intake_request(void *arg, const struct http_request *request, struct http_ticket ticket);
 
-/* Adds its counters (requests, accepted, refused, status_<n>, unavailable, inspection_lost). */
+/* Adds its counters and those of the server, which refuses some requests by itself (requests,
+ * accepted, refused, status_<n>, overloaded, unavailable, inspection_lost). */
 void intake_count(const struct intake *in, json_t *counters);
 
 #endif

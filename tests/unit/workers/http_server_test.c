@@ -595,7 +595,9 @@ static void too_long_headers(void **state)
 {
     (void)state;
     struct fixture fx;
-    start(&fx, &usual);
+    struct http_server_options o = usual;
+    o.max_held_bytes = 65536;
+    start(&fx, &o);
     int fd = dial(&fx);
     char *fill = calloc(1, 9000);
     memset(fill, 'x', 8999);
@@ -672,6 +674,107 @@ static void held_bytes_are_bounded(void **state)
     WAIT_FOR(&fx, http_server_pending(fx.server) == 1);
     close(first);
     close(fd);
+    stop(&fx);
+}
+
+/* Bodies that only half arrive are held too. The largest goes first, so that many who never finish
+ * do not shut out an honest sender. */
+static void arriving_bytes_are_bounded(void **state)
+{
+    (void)state;
+    struct fixture fx;
+    start(&fx, &usual);
+    char text[1100];
+    int fds[3];
+    static const int sent[3] = {600, 800, 500}; /* of 1000, with a maximum of 2000 for all */
+    for (size_t i = 0; i < 3; i++) {
+        memset(text, 'y', sizeof(text));
+        int head = snprintf(text, sizeof(text),
+                            "POST /now HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
+        text[head] = 'y';
+        fds[i] = dial(&fx);
+        put_bytes(fds[i], text, (size_t)(head + sent[i]));
+        for (int j = 0; j < 20; j++)
+            pause_loop(&fx);
+    }
+    struct buf rest = {0};
+    struct answer a = get(&fx, fds[1], &rest, false);
+    assert_int_equal(a.status, 503);
+    assert_true(a.says_close);
+    assert_non_null(strstr(a.text, "\r\nRetry-After: 7\r\n"));
+    answer_free(&a);
+    buf_free(&rest);
+    wait_end(&fx, fds[1]);
+    assert_int_equal(fx.requests, 0);
+    assert_int_equal(http_server_refused(fx.server, 503), 1);
+    int honest = dial(&fx);
+    expect_status(&fx, honest, GET_NOW, 200);
+    memset(text, 'y', sizeof(text));
+    for (size_t i = 0; i < 3; i += 2) { /* who keeps sending is served */
+        put_bytes(fds[i], text, (size_t)(1000 - sent[i]));
+        a = get(&fx, fds[i], &rest, false);
+        assert_int_equal(a.status, 200);
+        answer_free(&a);
+        buf_free(&rest);
+    }
+    for (size_t i = 0; i < 3; i++)
+        close(fds[i]);
+    close(honest);
+    WAIT_FOR(&fx, http_server_connections(fx.server) == 0);
+    /* nothing is left in the account: the whole room is there again */
+    fds[0] = dial(&fx);
+    fds[1] = dial(&fx);
+    for (size_t i = 0; i < 2; i++) {
+        int head = snprintf(text, sizeof(text),
+                            "POST /now HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
+        text[head] = 'y';
+        put_bytes(fds[i], text, (size_t)(head + 900));
+    }
+    for (int j = 0; j < 50; j++)
+        pause_loop(&fx);
+    assert_int_equal(http_server_refused(fx.server, 503), 1);
+    assert_int_equal(http_server_connections(fx.server), 2);
+    close(fds[0]);
+    close(fds[1]);
+    stop(&fx);
+}
+
+static void refusals_are_counted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *request;
+        int status;
+    } cases[] = {
+        {"POST /now HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", 400},
+        {"what is this\r\n\r\n", 400},
+        {"POST /now HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411},
+        {"POST /now HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n", 413},
+        {"POST /now HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: miracles\r\n\r\nx", 417},
+        {"BREW /now HTTP/1.1\r\nHost: a\r\n\r\n", 501},
+    };
+    struct http_server_options o = usual;
+    o.max_pending = 1;
+    struct fixture fx;
+    start(&fx, &o);
+    int fd = dial(&fx);
+    expect_status(&fx, fd, GET_NOW, 200);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int64_t before = http_server_refused(fx.server, cases[i].status);
+        int bad = dial(&fx);
+        expect_status(&fx, bad, cases[i].request, cases[i].status);
+        assert_int_equal(http_server_refused(fx.server, cases[i].status), before + 1);
+        close(bad);
+    }
+    int holder = dial(&fx);
+    put(holder, GET_HOLD);
+    WAIT_FOR(&fx, fx.held_count == 1);
+    expect_status(&fx, fd, GET_NOW, 503);
+    assert_int_equal(http_server_refused(fx.server, 503), 1);
+    assert_int_equal(http_server_refused(fx.server, 0), 0);
+    assert_int_equal(fx.requests, 2);
+    close(fd);
+    close(holder);
     stop(&fx);
 }
 
@@ -1068,6 +1171,8 @@ int main(void)
         cmocka_unit_test(too_long_headers),
         cmocka_unit_test(pending_answers_are_bounded),
         cmocka_unit_test(held_bytes_are_bounded),
+        cmocka_unit_test(arriving_bytes_are_bounded),
+        cmocka_unit_test(refusals_are_counted),
         cmocka_unit_test(connections_are_bounded),
         cmocka_unit_test(a_crowd_of_silent_clients_makes_room),
         cmocka_unit_test(no_descriptors_left),
