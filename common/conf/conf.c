@@ -10,6 +10,7 @@
 #include "common/base/buf.h"
 #include "common/base/fdio.h"
 #include "common/base/xalloc.h"
+#include "common/conf/conf_aws.h"
 #include "common/conf/conf_check.h"
 #include "common/conf/conf_errors.h"
 #include "common/conf/conf_fill.h"
@@ -85,8 +86,9 @@ static void add_queue(json_t *conf, const char *name)
 {
     json_t *queues = json_object_get(conf, "queues");
     if (*name && !json_object_get(queues, name))
-        json_object_set_new(queues, name,
-                            json_pack("{s:s, s:s}", "service", "embedded", "name", name));
+        json_object_set_new(
+            queues, name,
+            json_pack("{s:s, s:s, s:s}", "service", "embedded", "name", name, "url", ""));
 }
 
 /* Queues that sources name but nobody listed are embedded ones. */
@@ -117,6 +119,7 @@ json_t *conf_inspect(const char *path, const char *base_dir, struct conf_errors 
     }
     conf = conf_fill(written, base, errors);
     set_programs(conf, base);
+    conf_aws_resolve(conf, errors);
     conf_check(conf, errors);
     set_run_dir(conf);
     add_unlisted_queues(conf);

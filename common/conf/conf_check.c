@@ -7,6 +7,7 @@
 
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
+#include "common/conf/conf_check_aws.h"
 #include "common/conf/conf_check_http.h"
 #include "common/conf/conf_check_oauth.h"
 #include "common/conf/conf_errors.h"
@@ -234,7 +235,13 @@ static void check_queue_map(const json_t *conf, struct conf_errors *errors)
         {
             if (strcmp(other, name) == 0)
                 break;
-            if (strcmp(conf_str(its, "name"), conf_str(queue, "name")) == 0)
+            const char *url = conf_str(queue, "url");
+            if (strcmp(conf_str(its, "url"), url) != 0)
+                continue;
+            if (*url)
+                conf_errors_add(errors, path_of(at, "queues", name, "url"),
+                                "is already that of queue \"%s\"", other);
+            else if (strcmp(conf_str(its, "name"), conf_str(queue, "name")) == 0)
                 conf_errors_add(errors, path_of(at, "queues", name, "name"),
                                 "\"%s\" is already the name of queue \"%s\"",
                                 conf_str(queue, "name"), other);
@@ -332,6 +339,7 @@ void conf_check(const json_t *conf, struct conf_errors *errors)
     check_listeners(conf, errors);
     check_access(conf, errors);
     check_queue_map(conf, errors);
+    conf_check_aws(conf, errors);
     check_destinations(conf, errors);
     check_sources(conf, errors);
     conf_check_oauth(conf, errors);

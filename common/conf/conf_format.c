@@ -182,6 +182,38 @@ const char *conf_format_scope(const char *text)
     return *text && strlen(text) <= 256 ? NULL : "a scope, such as \"data-actions:read\"";
 }
 
+const char *conf_format_region(const char *text)
+{
+    size_t len = strlen(text);
+    if (len > 40 || strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") != len || *text == '-')
+        return "a region such as \"eu-central-1\"";
+    return NULL;
+}
+
+const char *conf_format_endpoint(const char *text)
+{
+    if (*text && (conf_format_call_url(text) || strchr(text, '?')))
+        return "the URL of an endpoint, such as \"http://127.0.0.1:9324\", without a query";
+    return NULL;
+}
+
+const char *conf_format_queue_url(const char *text)
+{
+    static const char *const expected =
+        "the URL of an SQS queue, such as "
+        "\"https://sqs.eu-central-1.amazonaws.com/123456789012/events\"";
+    if (!*text)
+        return NULL;
+    const char *name = strrchr(text, '/');
+    if (conf_format_call_url(text) || strchr(text, '?') || name < strstr(text, "://") + 3 ||
+        !name[1])
+        return expected;
+    size_t len = strlen(name + 1);
+    if (len > 5 && strcmp(name + 1 + len - 5, ".fifo") == 0)
+        return "a standard queue's: FIFO queues are not supported by this version";
+    return conf_format_queue(name + 1) ? expected : NULL;
+}
+
 const char *conf_format_call_header(const char *text)
 {
     static const char *const ours[] = {

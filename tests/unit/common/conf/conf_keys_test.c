@@ -65,6 +65,7 @@ static void members_stand_together(void **state)
                                           "retry",
                                           "ledger",
                                           "dead_letters",
+                                          "aws",
                                           "sources.*.dead_letter",
                                           "sources",
                                           "sources.*",

@@ -1,0 +1,97 @@
+#include "common/conf/conf_check_aws.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/conf/conf.h"
+#include "common/conf/conf_aws.h"
+#include "common/conf/conf_errors.h"
+
+#define PATH_BYTES 160
+
+static bool is_aws(const json_t *object)
+{
+    return strcmp(conf_str(object, "service"), "aws") == 0;
+}
+
+/* A queue is asked for at aws.sqs_endpoint_url, whatever host its URL names. */
+static void check_url(const json_t *aws, const char *at, const char *url,
+                      struct conf_errors *errors)
+{
+    char region[CONF_AWS_REGION_BYTES], asked[CONF_AWS_REGION_BYTES];
+    const char *ours = conf_str(aws, "region");
+    bool asks_aws = conf_aws_url_region(conf_str(aws, "sqs_endpoint_url"), asked);
+    if (!conf_aws_url_region(url, region)) {
+        if (asks_aws)
+            conf_errors_add(errors, at,
+                            "its host is none of AWS's: set aws.sqs_endpoint_url or "
+                            "AWS_ENDPOINT_URL_SQS to the server that has this queue");
+    } else if (*ours && strcmp(region, ours) != 0) {
+        conf_errors_warn(errors, at,
+                         "it is in region %s, but requests are made in %s, where it will not be "
+                         "found: correct aws.region or AWS_REGION",
+                         region, ours);
+    }
+}
+
+static void check_queue(const json_t *conf, const char *key, const json_t *queue,
+                        struct conf_errors *errors)
+{
+    const char *url = conf_str(queue, "url");
+    char at[PATH_BYTES];
+    snprintf(at, sizeof(at), "queues.%s.url", key);
+    if (conf_errors_concern(errors, at))
+        return;
+    if (!is_aws(queue) && *url)
+        conf_errors_add(errors, at, "is only for service aws: set service to \"aws\"");
+    else if (is_aws(queue) && !*url)
+        conf_errors_add(errors, at,
+                        "must be written for a queue on AWS: its URL, such as "
+                        "\"https://sqs.eu-central-1.amazonaws.com/123456789012/events\"");
+    else if (is_aws(queue))
+        check_url(conf_value(conf, "aws"), at, url, errors);
+}
+
+static void check_dead_letters(const json_t *letters, struct conf_errors *errors)
+{
+    if (!is_aws(letters) && *conf_str(letters, "sse"))
+        conf_errors_add(errors, "dead_letters.sse", "is only for service aws");
+    if (*conf_str(letters, "kms_key_id") && strcmp(conf_str(letters, "sse"), "aws:kms") != 0)
+        conf_errors_add(errors, "dead_letters.kms_key_id", "is only for sse \"aws:kms\"");
+    if (!is_aws(letters) && !conf_bool(letters, "conditional_writes"))
+        conf_errors_add(errors, "dead_letters.conditional_writes",
+                        "false is only for service aws: the embedded store knows such writes");
+}
+
+/* A record that only this host sees keeps only this host from delivering twice. */
+static void check_ledger(const json_t *conf, struct conf_errors *errors)
+{
+    const json_t *queues = conf_value(conf, "queues");
+    const char *name;
+    json_t *source;
+    if (is_aws(conf_value(conf, "ledger")))
+        return;
+    json_object_foreach((json_t *)conf_value(conf, "sources"), name, source)
+    {
+        const json_t *queue = json_object_get(queues, conf_str(source, "queue"));
+        if (!queue || !is_aws(queue) || !conf_bool(source, "ledger"))
+            continue;
+        conf_errors_warn(errors, "ledger.service",
+                         "embedded, while the queue of source \"%s\" is on AWS: idempotent on this "
+                         "host only; set it to \"aws\" where several hosts read that queue",
+                         name);
+        return;
+    }
+}
+
+void conf_check_aws(const json_t *conf, struct conf_errors *errors)
+{
+    const char *key;
+    json_t *queue;
+    json_object_foreach((json_t *)conf_value(conf, "queues"), key, queue)
+    {
+        check_queue(conf, key, queue, errors);
+    }
+    check_dead_letters(conf_value(conf, "dead_letters"), errors);
+    check_ledger(conf, errors);
+}
