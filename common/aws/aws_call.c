@@ -290,6 +290,7 @@ static void send_signed(struct call *call, const struct sigv4_key *key, const ch
         .method = r->method,
         .url = call->url,
         .unix_socket = call->endpoint.unix_socket,
+        .tls = {.ca_file = call->endpoint.ca_file},
         .headers = headers,
         .header_count = count,
         .body = r->body,

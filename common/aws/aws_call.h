@@ -22,6 +22,12 @@ struct aws_endpoint {
     const char *service;     /* "sqs", "s3", "dynamodb" */
     const char *url;         /* "http://store.local", no trailing slash */
     const char *unix_socket; /* or NULL */
+    const char *ca_file;     /* of the authorities to trust, or NULL: the system's */
+    /* Of S3 only: */
+    bool bucket_in_host;    /* url names the bucket; else the path does */
+    bool unconditional;     /* the server knows no If-None-Match and If-Match: they are not sent */
+    const char *sse;        /* x-amz-server-side-encryption of what is put, or NULL */
+    const char *kms_key_id; /* with "aws:kms", or NULL */
 };
 
 struct aws_request {

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "common/aws/endpoint.h"
 #include "common/aws/opening.h"
 #include "common/aws/s3.h"
 #include "common/base/xalloc.h"
@@ -16,7 +17,7 @@ struct bucket_open {
     void *arg;
 };
 
-static void on_created(void *arg, const struct aws_reply *reply)
+static void on_answer(void *arg, const struct aws_reply *reply)
 {
     struct bucket_open *open = arg;
     open->call_id = 0;
@@ -33,8 +34,8 @@ static void ask(void *arg)
     static const struct s3_options options = {
         .timeout_ms = 5000, .deadline_ms = 5000, .max_attempts = 1};
     struct bucket_open *open = arg;
-    open->call_id =
-        s3_create_bucket(open->client, open->endpoint, open->name, &options, on_created, open);
+    open->call_id = (endpoint_is_embedded(open->endpoint) ? s3_create_bucket : s3_head_bucket)(
+        open->client, open->endpoint, open->name, &options, on_answer, open);
 }
 
 struct bucket_open *bucket_open_start(struct event_base *base, struct aws_client *client,

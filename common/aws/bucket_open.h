@@ -3,7 +3,8 @@
 
 #include "common/aws/aws_call.h"
 
-/* Makes sure that a bucket is there: creates it where it is missing (idempotent). Tries for as long
+/* Makes sure that a bucket is there: on the embedded store it is created where it is missing
+ * (idempotent), on AWS never. Tries for as long
  * as it takes, with backoff from 0.1 to 5 s: a missing key, a store that is not up yet and every
  * error are waited out, visibly. */
 struct bucket_open;

@@ -14,7 +14,7 @@
 
 #define CHECKSUM_BYTES 45          /* base64 of 32 bytes and NUL */
 #define OBJECT_CAP_BYTES (8 << 20) /* the largest object or listing that is read */
-#define OWN_HEADERS 4
+#define OWN_HEADERS 6
 
 struct pending {
     void (*reply)(struct pending *p, const struct aws_reply *reply);
@@ -38,11 +38,12 @@ static void checksum_of(const void *body, size_t len, char out[CHECKSUM_BYTES])
     EVP_EncodeBlock((unsigned char *)out, digest, sizeof(digest));
 }
 
-/* "/bucket" or "/bucket/key", encoded (malloc). */
-static char *path_of(const char *bucket, const char *key)
+/* "/bucket" or "/bucket/key", encoded; without the bucket where the host names it (malloc). */
+static char *path_of(const struct aws_endpoint *e, const char *bucket, const char *key)
 {
     char *encoded = sigv4_encode(key ? key : "", true);
-    char *path = xasprintf("/%s%s%s", bucket, key ? "/" : "", encoded);
+    char *path = e->bucket_in_host ? xasprintf("/%s", encoded)
+                                   : xasprintf("/%s%s%s", bucket, key ? "/" : "", encoded);
     free(encoded);
     return path;
 }
@@ -51,7 +52,7 @@ static uint64_t call(struct aws_client *c, const struct aws_endpoint *e,
                      struct aws_request *request, const char *bucket, const char *key,
                      const struct s3_options *o, const struct pending *pending)
 {
-    char *path = path_of(bucket, key);
+    char *path = path_of(e, bucket, key);
     request->path = path;
     if (!request->query)
         request->query = "";
@@ -89,10 +90,15 @@ uint64_t s3_put_object(struct aws_client *c, const struct aws_endpoint *e, const
     size_t count = 0;
     headers[count++] = (struct http_header){"Content-Type", put->content_type};
     headers[count++] = (struct http_header){"x-amz-checksum-sha256", checksum};
-    if (put->create_once)
+    if (put->create_once && !e->unconditional)
         headers[count++] = (struct http_header){"If-None-Match", "*"};
-    if (put->if_match)
+    if (put->if_match && !e->unconditional)
         headers[count++] = (struct http_header){"If-Match", put->if_match};
+    if (e->sse)
+        headers[count++] = (struct http_header){"x-amz-server-side-encryption", e->sse};
+    if (e->sse && e->kms_key_id)
+        headers[count++] =
+            (struct http_header){"x-amz-server-side-encryption-aws-kms-key-id", e->kms_key_id};
     for (size_t i = 0; i < put->metadata_count; i++) {
         names[i] = xasprintf("x-amz-meta-%s", put->metadata[i].name);
         headers[count++] = (struct http_header){names[i], put->metadata[i].value};
@@ -151,7 +157,10 @@ uint64_t s3_delete_object(struct aws_client *c, const struct aws_endpoint *e, co
 {
     const struct http_header headers[] = {{"If-Match", if_match}};
     struct aws_request request = {
-        .method = "DELETE", .headers = headers, .header_count = if_match ? 1 : 0};
+        .method = "DELETE",
+        .headers = headers,
+        .header_count = if_match && !e->unconditional ? 1 : 0,
+    };
     struct pending pending = {.reply = plain_reply, .done = done, .arg = arg};
     return call(c, e, &request, bucket, key, o, &pending);
 }

@@ -7,7 +7,8 @@
 
 #include "common/aws/aws_call.h"
 
-/* Amazon S3 (aws-protocol notes section 2), path style. Keys are given raw (UTF-8, at most 1,024
+/* Amazon S3 (aws-protocol notes section 2). The endpoint says how the bucket is addressed, how it
+ * is to encrypt, and whether the server knows conditions. Keys are given raw (UTF-8, at most 1,024
  * bytes) and encoded here. Every PUT carries x-amz-checksum-sha256, and every GET asks for the
  * stored checksum and verifies it where the server returns one: a mismatch is AWS_TRANSIENT with
  * code "BadChecksum". */

@@ -1,10 +1,12 @@
-/* describe -> (missing: create -> describe) -> active: time to live -> done */
+/* describe -> (missing: create -> describe) -> active: time to live -> done. On AWS only describe.
+ */
 #include "common/aws/table_open.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/aws/dynamodb.h"
+#include "common/aws/endpoint.h"
 #include "common/aws/opening.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
@@ -67,7 +69,7 @@ static void on_described(void *arg, const struct aws_reply *reply)
 {
     struct table_open *open = arg;
     open->call_id = 0;
-    if (reply->class == AWS_MISSING) {
+    if (reply->class == AWS_MISSING && endpoint_is_embedded(open->endpoint)) {
         create(open);
         return;
     }
@@ -76,6 +78,11 @@ static void on_described(void *arg, const struct aws_reply *reply)
     bool usable = status && (strcmp(status, "ACTIVE") == 0 || strcmp(status, "UPDATING") == 0);
     if (reply->class != AWS_OK || !usable) {
         opening_later(open->opening, reply);
+        return;
+    }
+    if (!endpoint_is_embedded(open->endpoint)) {
+        opening_done(open->opening);
+        open->done(open->arg); /* may free open */
         return;
     }
     call(open, "UpdateTimeToLive",

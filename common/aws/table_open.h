@@ -3,10 +3,10 @@
 
 #include "common/aws/aws_call.h"
 
-/* Makes sure that a DynamoDB table with the partition key `id` (a string) is there and active:
- * creates it where it is missing (billed per request) and switches on its time to live on the
- * attribute `expires`. Where that is refused the table is used all the same, with a warning: its
- * records are then never removed. Tries for as long as it takes, with backoff from 0.1 to 5 s. */
+/* Makes sure that a DynamoDB table with the partition key `id` (a string) is there and active. On
+ * the embedded store it is created where it is missing, and its time to live on the attribute
+ * `expires` switched on; on AWS both are the operator's, and a missing table is waited for. Tries
+ * for as long as it takes, with backoff from 0.1 to 5 s. */
 struct table_open;
 struct event_base;
 

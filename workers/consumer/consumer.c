@@ -24,9 +24,8 @@
 
 struct consumer {
     struct worker *worker;         /* borrow */
-    struct endpoint *sqs;          /* own: of the embedded store, as are the next two */
-    struct endpoint *s3;           /* own */
-    struct endpoint *dynamodb;     /* own */
+    struct endpoint *s3;           /* own: of the dead letters */
+    struct endpoint *dynamodb;     /* own: of the ledger */
     struct queues *queues;         /* own */
     struct sources *sources;       /* own */
     struct inflight *inflight;     /* own */
@@ -165,7 +164,6 @@ static void consumer_free(struct consumer *c)
     queues_free(c->queues);
     endpoint_free(c->dynamodb);
     endpoint_free(c->s3);
-    endpoint_free(c->sqs);
     free(c);
 }
 
@@ -192,10 +190,9 @@ static void *consumer_start(struct worker *w)
     struct consumer *c = xcalloc(1, sizeof(*c));
     c->worker = w;
     c->inflight = inflight_new();
-    c->sqs = endpoint_new(conf, "embedded", "sqs");
     c->s3 = endpoint_new(conf, conf_str(conf, "dead_letters.service"), "s3");
     c->dynamodb = endpoint_new(conf, conf_str(conf, "ledger.service"), "dynamodb");
-    c->queues = queues_new(base, worker_aws(w), endpoint_aws(c->sqs), &queue_callbacks, c);
+    c->queues = queues_new(base, worker_aws(w), conf, &queue_callbacks, c);
     const struct sources_ledger ledger = {worker_aws(w), endpoint_aws(c->dynamodb)};
     c->sources = sources_new(base, conf, c->queues, &ledger);
     if (!c->sources) {

@@ -6,21 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/aws/endpoint.h"
 #include "common/aws/queue_open.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
+#include "common/conf/conf.h"
 
 /* A queue and how we find its URL. */
 struct entry {
-    struct queue queue; /* first: queues_lost goes back from it */
-    const char *service_name;
-    struct queue_open *open; /* own, while it is being opened */
+    struct queue queue;        /* first: queues_lost goes back from it */
+    const json_t *conf;        /* borrow: the slice's */
+    struct endpoint *endpoint; /* own */
+    struct queue_open *open;   /* own, while it is being opened */
 };
 
 struct queues {
-    struct event_base *base;             /* borrow */
-    struct aws_client *client;           /* borrow */
-    const struct aws_endpoint *endpoint; /* borrow */
+    struct event_base *base;   /* borrow */
+    struct aws_client *client; /* borrow */
+    const json_t *conf;        /* borrow */
     const struct queues_callbacks *callbacks;
     void *arg;
     struct entry **list; /* own, and each of them */
@@ -28,14 +31,13 @@ struct queues {
     bool started;
 };
 
-struct queues *queues_new(struct event_base *base, struct aws_client *client,
-                          const struct aws_endpoint *endpoint,
+struct queues *queues_new(struct event_base *base, struct aws_client *client, const json_t *conf,
                           const struct queues_callbacks *callbacks, void *arg)
 {
     struct queues *all = xcalloc(1, sizeof(*all));
     all->base = base;
     all->client = client;
-    all->endpoint = endpoint;
+    all->conf = conf;
     all->callbacks = callbacks;
     all->arg = arg;
     return all;
@@ -48,6 +50,7 @@ void queues_free(struct queues *all)
     for (size_t i = 0; i < all->count; i++) {
         struct entry *e = all->list[i];
         queue_open_free(e->open);
+        endpoint_free(e->endpoint);
         free(e->queue.url);
         free(e);
     }
@@ -69,10 +72,11 @@ static void on_url(void *arg, const char *url)
 static void open_queue(struct entry *e)
 {
     struct queues *all = e->queue.all;
-    e->open = queue_open_start(all->base, all->client, all->endpoint, e->service_name, on_url, e);
+    e->open = queue_open_start(all->base, all->client, e->queue.endpoint, conf_str(e->conf, "name"),
+                               conf_str(e->conf, "url"), on_url, e);
 }
 
-struct queue *queues_add(struct queues *all, const char *name, const char *service_name, bool read)
+struct queue *queues_add(struct queues *all, const char *name, bool read)
 {
     for (size_t i = 0; i < all->count; i++) {
         struct queue *q = &all->list[i]->queue;
@@ -82,13 +86,14 @@ struct queue *queues_add(struct queues *all, const char *name, const char *servi
         }
     }
     struct entry *e = xcalloc(1, sizeof(*e));
+    e->conf = json_object_get(conf_value(all->conf, "queues"), name);
+    e->endpoint = endpoint_new(all->conf, conf_str(e->conf, "service"), "sqs");
     e->queue = (struct queue){.index = all->count,
                               .name = name,
                               .read = read,
                               .client = all->client,
-                              .endpoint = all->endpoint,
+                              .endpoint = endpoint_aws(e->endpoint),
                               .all = all};
-    e->service_name = service_name;
     all->list = xrealloc(all->list, (all->count + 1) * sizeof(struct entry *));
     all->list[all->count++] = e;
     return &e->queue;

@@ -7,8 +7,9 @@
 
 #include "common/aws/sqs.h"
 
-/* The queues this worker reads from and writes to. Each is created (idempotent) as soon as that
- * works, with growing pauses between tries; until then it has no URL and whoever needs it waits. */
+/* The queues this worker reads from and writes to, each at its own service. Each is opened (on the
+ * embedded store created where it is missing) as soon as that works, with growing pauses between
+ * tries; until then it has no URL and whoever needs it waits. */
 struct queues;
 struct event_base;
 
@@ -18,7 +19,7 @@ struct queue {
     char *url;                           /* own; NULL until it is known */
     bool read;                           /* polled, not only written to */
     struct aws_client *client;           /* borrow */
-    const struct aws_endpoint *endpoint; /* borrow */
+    const struct aws_endpoint *endpoint; /* borrow: of the table */
     struct queues *all;                  /* borrow: the table that it is in */
     char trouble[256];                   /* the newest failure in words, "" when all is well */
 };
@@ -28,20 +29,19 @@ struct queues_callbacks {
     void (*trouble)(void *arg, const char *text);
 };
 
-/* client, endpoint and callbacks are borrowed and outlive it. */
-struct queues *queues_new(struct event_base *base, struct aws_client *client,
-                          const struct aws_endpoint *endpoint,
+/* client, conf (the worker's slice) and callbacks are borrowed and outlive it. */
+struct queues *queues_new(struct event_base *base, struct aws_client *client, const json_t *conf,
                           const struct queues_callbacks *callbacks, void *arg);
 void queues_free(struct queues *all); /* cancels what is under way */
 
-/* The queue under this key, added where it is new. service_name is its name at the service. Both
- * are borrowed. Pointers stay good. */
-struct queue *queues_add(struct queues *all, const char *name, const char *service_name, bool read);
+/* The queue under this key of the configuration (borrowed), added where it is new. Pointers stay
+ * good. */
+struct queue *queues_add(struct queues *all, const char *name, bool read);
 
 /* Starts finding the URLs. */
 void queues_start(struct queues *all);
 
-/* The service says that it does not exist: the URL is dropped and the queue made again. */
+/* The service says that it does not exist: the URL is dropped and the queue opened again. */
 void queues_lost(struct queue *q);
 
 size_t queues_count(const struct queues *all);

@@ -19,13 +19,6 @@ struct sources {
     size_t destination_count;
 };
 
-static struct queue *add_queue(struct queues *queues, const json_t *conf, const char *key,
-                               bool read)
-{
-    const json_t *one = json_object_get(conf_value(conf, "queues"), key);
-    return queues_add(queues, key, one ? conf_str(one, "name") : key, read);
-}
-
 static struct destination *destination_named(struct sources *all, struct event_base *base,
                                              const json_t *conf, const char *name)
 {
@@ -56,10 +49,10 @@ static int read_source(struct sources *all, struct event_base *base, const json_
     s->visibility_s = (int)conf_int(one, "retry.visibility_s");
     s->wait_s = (int)conf_int(one, "retry.wait_s");
     s->age_limit_ms = conf_int(one, "retry.age_limit_s") * 1000;
-    s->queue = add_queue(queues, conf, conf_str(one, "queue"), true);
-    s->inspection = add_queue(queues, conf, conf_str(one, "inspection_queue"), false);
+    s->queue = queues_add(queues, conf_str(one, "queue"), true);
+    s->inspection = queues_add(queues, conf_str(one, "inspection_queue"), false);
     const char *dead_letters = conf_str(one, "dead_letter.queue");
-    s->dead_letters = *dead_letters ? add_queue(queues, conf, dead_letters, false) : NULL;
+    s->dead_letters = *dead_letters ? queues_add(queues, dead_letters, false) : NULL;
     s->s3 = conf_bool(one, "dead_letter.s3");
     s->requeue = strcmp(conf_str(one, "retry.strategy"), "requeue") == 0;
     s->deliver_in_outage = strcmp(conf_str(conf, "ledger.outage"), "deliver") == 0;

@@ -14,7 +14,7 @@ struct queue {
     LIST_ENTRY(queue) link;
     struct queues *all;        /* borrow: owns us */
     const char *key;           /* borrow: the configuration */
-    const char *name;          /* borrow: the configuration */
+    const json_t *conf;        /* borrow: its configuration */
     struct endpoint *endpoint; /* own */
     struct enqueue *enqueue;   /* own */
     struct queue_open *open;   /* own; NULL once it is open */
@@ -44,13 +44,14 @@ static void on_open(void *arg, const char *queue_url)
 static void open_queue(struct queue *queue)
 {
     queue->open = queue_open_start(queue->all->base, queue->all->client,
-                                   endpoint_aws(queue->endpoint), queue->name, on_open, queue);
+                                   endpoint_aws(queue->endpoint), conf_str(queue->conf, "name"),
+                                   conf_str(queue->conf, "url"), on_open, queue);
 }
 
 static void on_missing(void *arg)
 {
     struct queue *queue = arg;
-    log_warn("queue \"%s\": it is gone; creating it again", queue->key);
+    log_warn("queue \"%s\": it is gone; opening it again", queue->key);
     if (!queue->open)
         open_queue(queue);
 }
@@ -58,11 +59,10 @@ static void on_missing(void *arg)
 static struct queue *queue_new(struct queues *qs, const char *key)
 {
     struct queue *queue = xcalloc(1, sizeof(*queue));
-    const json_t *conf = json_object_get(conf_value(qs->conf, "queues"), key);
     queue->all = qs;
     queue->key = key;
-    queue->name = conf_str(conf, "name");
-    queue->endpoint = endpoint_new(qs->conf, conf_str(conf, "service"), "sqs");
+    queue->conf = json_object_get(conf_value(qs->conf, "queues"), key);
+    queue->endpoint = endpoint_new(qs->conf, conf_str(queue->conf, "service"), "sqs");
     struct enqueue_options o = {.name = key,
                                 .client = qs->client,
                                 .endpoint = endpoint_aws(queue->endpoint),

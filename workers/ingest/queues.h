@@ -7,9 +7,9 @@
 
 #include "workers/ingest/enqueue.h"
 
-/* The queues that ingest writes to, by their key in the configuration. Each is opened (created
- * where it is missing) for as long as that takes, and again when it turns out to be gone. Meanwhile
- * its events are held until their deadlines. */
+/* The queues that ingest writes to, by their key in the configuration. Each is opened (on
+ * the embedded store created where it is missing) for as long as that takes, and again when it
+ * turns out to be gone. Meanwhile its events are held until their deadlines. */
 struct queues;
 
 /* conf is the worker's slice; it and client are borrowed. known runs each time that the number of

@@ -110,7 +110,7 @@ static void start(struct counts *c, const json_t *conf, struct queue *q)
     const json_t *described = json_object_get(conf_value(conf, "queues"), q->entry.queue);
     q->endpoint = endpoint_new(conf, conf_str(described, "service"), "sqs");
     q->open = queue_open_start(c->base, c->client, endpoint_aws(q->endpoint),
-                               conf_str(described, "name"), on_open, q);
+                               conf_str(described, "name"), conf_str(described, "url"), on_open, q);
 }
 
 struct counts *counts_new(struct event_base *base, struct aws_client *client, const json_t *conf,

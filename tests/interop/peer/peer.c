@@ -85,7 +85,7 @@ int main(int argc, char **argv)
         die("usage", "peer '{\"url\",\"service\",\"region\",\"access_key_id\",\"secret\"}'");
     signal(SIGPIPE, SIG_IGN);
     struct peer p = {.base = event_base_new(), .material = material_new()};
-    p.endpoint = (struct aws_endpoint){.identity = "peer",
+    p.endpoint = (struct aws_endpoint){.identity = "embedded",
                                        .region = peer_text(conf, "region"),
                                        .service = peer_text(conf, "service"),
                                        .url = peer_text(conf, "url")};

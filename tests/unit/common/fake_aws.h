@@ -44,7 +44,8 @@ static struct fake_aws fake_aws_new(const char *service, const struct fake_step 
     struct fake_aws f = {.base = event_base_new(), .material = material_new()};
     f.server = fake_tcp(f.base, steps, count);
     f.client = aws_client_new(f.base, f.material);
-    f.endpoint = (struct aws_endpoint){"embedded", "local", service, f.server->url, NULL};
+    f.endpoint = (struct aws_endpoint){
+        .identity = "embedded", .region = "local", .service = service, .url = f.server->url};
     if (with_keys)
         fake_aws_keys(&f, "");
     return f;

@@ -41,7 +41,7 @@ static void everything_is_waited_out(void **state)
         {200, "{\"QueueUrl\":\"" QUEUE "\"}", NULL, NULL, false}};
     struct fake_aws f = fake_aws_new("sqs", steps, 4, false);
     struct opened o = {0};
-    struct queue_open *open = queue_open_start(f.base, f.client, &f.endpoint, "q", see, &o);
+    struct queue_open *open = queue_open_start(f.base, f.client, &f.endpoint, "q", "", see, &o);
     assert_non_null(strstr(queue_open_waiting(open), "queue \"q\": "));
     run_ms(f.base, 100);
     fake_aws_keys(&f, "");
@@ -79,7 +79,7 @@ static void a_store_that_comes_late(void **state)
     assert_string_equal(e->service, "sqs");
     struct fake_aws f = fake_aws_new("sqs", steps, 1, true);
     struct opened o = {0};
-    o.free_me = queue_open_start(f.base, f.client, e, "q", see, &o);
+    o.free_me = queue_open_start(f.base, f.client, e, "q", "", see, &o);
     run_ms(f.base, 100);
     assert_int_equal(o.calls, 0);
     assert_non_null(strstr(queue_open_waiting(o.free_me), "Unreachable"));
@@ -99,7 +99,7 @@ static void giving_up_is_silent(void **state)
     static const struct fake_step steps[] = {{0, NULL, NULL, NULL, false}};
     struct fake_aws f = fake_aws_new("sqs", steps, 1, true);
     struct opened o = {0};
-    struct queue_open *asking = queue_open_start(f.base, f.client, &f.endpoint, "q", see, &o);
+    struct queue_open *asking = queue_open_start(f.base, f.client, &f.endpoint, "q", "", see, &o);
     run_ms(f.base, 30);
     queue_open_free(asking);
     run_ms(f.base, 30);

@@ -204,9 +204,9 @@ static void fake_opened(evutil_socket_t fd, short what, void *arg)
 
 struct queue_open *queue_open_start(struct event_base *base, struct aws_client *client,
                                     const struct aws_endpoint *endpoint, const char *name,
-                                    queue_open_cb *done, void *arg)
+                                    const char *url, queue_open_cb *done, void *arg)
 {
-    (void)client, (void)endpoint;
+    (void)client, (void)endpoint, (void)url;
     const struct timeval now = {0};
     struct queue_open *open = xcalloc(1, sizeof(*open));
     open->timer = evtimer_new(base, fake_opened, open);
@@ -336,16 +336,37 @@ static void fake_trouble(void *arg, const char *text)
     (void)arg, (void)text;
 }
 
+/* What queue "q0" is: embedded unless a test says otherwise. */
+static const char *fake_service = "embedded";
+
+/* A slice that lists q0 to q7 and "dlq"; good until the next. */
+static inline const json_t *fake_queues_conf(void)
+{
+    static json_t *conf;
+    json_decref(conf);
+    json_t *queues = json_object();
+    for (int i = 0; i < 9; i++) {
+        const char *name =
+            (const char *[]){"q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "dlq"}[i];
+        json_object_set_new(queues, name,
+                            json_pack("{s:s, s:s, s:s}", "service", i ? "embedded" : fake_service,
+                                      "name", name, "url", ""));
+    }
+    conf = json_pack("{s:s, s:o, s:{s:s, s:s, s:s}}", "run_dir", "/nowhere", "queues", queues,
+                     "aws", "region", "eu-central-1", "ca_file", "", "sqs_endpoint_url",
+                     "https://sqs.eu-central-1.amazonaws.com");
+    return conf;
+}
+
 /* The queues of a test: `read` ones named q0, q1, … and one more, "dlq"; all opened. */
 static inline struct queues *fake_queues(size_t read)
 {
     static const char *const names[] = {"q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7"};
     static const struct queues_callbacks callbacks = {fake_ready, fake_trouble};
-    static struct aws_endpoint endpoint;
-    struct queues *all = queues_new(fake_base, NULL, &endpoint, &callbacks, NULL);
+    struct queues *all = queues_new(fake_base, NULL, fake_queues_conf(), &callbacks, NULL);
     for (size_t i = 0; i < read; i++)
-        queues_add(all, names[i], names[i], true);
-    queues_add(all, "dlq", "dlq", false);
+        queues_add(all, names[i], true);
+    queues_add(all, "dlq", false);
     queues_start(all);
     fake_run(5);
     assert(queues_all_known(all));

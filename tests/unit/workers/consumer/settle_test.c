@@ -65,6 +65,7 @@ static int set_up(void **state)
 {
     (void)state;
     static const struct lease_callbacks callbacks = {on_lost, on_stopped};
+    static const struct aws_endpoint bucket_at = {.identity = "embedded"};
     static const struct settle_callbacks settle_callbacks = {on_gone, on_copied};
     memset(&t, 0, sizeof(t));
     fake_forget();
@@ -73,7 +74,7 @@ static int set_up(void **state)
     t.inflight = inflight_new();
     t.lease = lease_new(fake_base, t.queues, t.inflight, &t.n, &callbacks, NULL);
     t.objects =
-        objects_new(fake_base, NULL, NULL, "letters", "dlq/", on_bucket, fake_trouble, NULL);
+        objects_new(fake_base, NULL, &bucket_at, "letters", "dlq/", on_bucket, fake_trouble, NULL);
     fake_reply(fake_wait(FAKE_AWS), AWS_OK, 200, "", NULL, NULL);
     assert_true(objects_open(t.objects));
     fake_forget();

@@ -168,7 +168,11 @@ static int set_up(void **state)
     assert_int_equal(
         http_server_listen(f->server, unix_socket_listen(f->socket, 0600), "unix:store"), 0);
     f->client = aws_client_new(f->base, f->material);
-    f->objects = (struct aws_endpoint){"embedded", "local", "s3", "http://store.local", f->socket};
+    f->objects = (struct aws_endpoint){.identity = "embedded",
+                                       .region = "local",
+                                       .service = "s3",
+                                       .url = "http://store.local",
+                                       .unix_socket = f->socket};
     f->items = f->objects;
     f->items.service = "dynamodb";
     *state = f;
