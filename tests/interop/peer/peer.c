@@ -30,6 +30,11 @@ int64_t peer_number(const json_t *in, const char *name)
     return json_integer_value(number);
 }
 
+int64_t peer_number_or(const json_t *in, const char *name, int64_t fallback)
+{
+    return json_object_get(in, name) ? peer_number(in, name) : fallback;
+}
+
 json_t *peer_reply(const struct aws_reply *reply)
 {
     return json_pack("{s:s, s:s, s:s, s:i, s:i}", "class",
@@ -66,7 +71,7 @@ static void run(struct peer *p, const json_t *in)
 {
     const char *op = peer_text(in, "op");
     if (!peer_sqs_run(p, op, in) && !peer_s3_run(p, op, in) && !peer_ledger_run(p, op, in) &&
-        !peer_sign_run(p, op, in))
+        !peer_dynamodb_run(p, op, in) && !peer_sign_run(p, op, in))
         die("no such operation", op);
     while (!p->answer)
         if (event_base_loop(p->base, EVLOOP_ONCE))

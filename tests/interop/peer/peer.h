@@ -29,6 +29,7 @@ struct peer {
 bool peer_sqs_run(struct peer *p, const char *op, const json_t *in);
 bool peer_s3_run(struct peer *p, const char *op, const json_t *in);
 bool peer_ledger_run(struct peer *p, const char *op, const json_t *in);
+bool peer_dynamodb_run(struct peer *p, const char *op, const json_t *in);
 bool peer_sign_run(struct peer *p, const char *op, const json_t *in);
 
 /* {"class","code","status","message"} of a reply, as the start of an answer. */
@@ -36,5 +37,16 @@ json_t *peer_reply(const struct aws_reply *reply);
 /* Members of a command; the program ends where they are missing. */
 const char *peer_text(const json_t *in, const char *name);
 int64_t peer_number(const json_t *in, const char *name);
+/* A member that may be missing. */
+int64_t peer_number_or(const json_t *in, const char *name, int64_t fallback);
+
+/* What a call may take: "attempts" (1 where the command has none), each of "timeout_ms" (10,000).
+ * type: struct sqs_options and its kin. */
+#define PEER_LIMITS(type, in)                                                                      \
+    (type)                                                                                         \
+    {                                                                                              \
+        .timeout_ms = peer_number_or(in, "timeout_ms", 10000), .deadline_ms = 10000,               \
+        .max_attempts = (int)peer_number_or(in, "attempts", 1)                                     \
+    }
 
 #endif

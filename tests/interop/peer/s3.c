@@ -4,9 +4,6 @@
 #include "common/aws/s3.h"
 #include "tests/interop/peer/peer.h"
 
-static const struct s3_options limits = {
-    .timeout_ms = 10000, .deadline_ms = 10000, .max_attempts = 1};
-
 static void on_reply(void *arg, const struct aws_reply *reply)
 {
     struct peer *p = arg;
@@ -61,19 +58,22 @@ static void on_open(void *arg)
     p->answer = json_pack("{s:s}", "class", "ok");
 }
 
-static void put(struct peer *p, const char *bucket, const json_t *in)
+static void put(struct peer *p, const char *bucket, const struct s3_options *limits,
+                const json_t *in)
 {
     struct http_header metadata[8];
     struct s3_put what = {.key = peer_text(in, "key"),
                           .body = peer_text(in, "body"),
                           .body_len = json_string_length(json_object_get(in, "body")),
                           .content_type = peer_text(in, "content_type"),
-                          .metadata = metadata};
+                          .metadata = metadata,
+                          .create_once = json_is_true(json_object_get(in, "create_once")),
+                          .if_match = json_string_value(json_object_get(in, "if_match"))};
     const char *name;
     json_t *value;
     json_object_foreach(json_object_get(in, "metadata"), name, value)
         metadata[what.metadata_count++] = (struct http_header){name, json_string_value(value)};
-    s3_put_object(p->client, &p->endpoint, bucket, &what, &limits, on_put, p);
+    s3_put_object(p->client, &p->endpoint, bucket, &what, limits, on_put, p);
 }
 
 bool peer_s3_run(struct peer *p, const char *op, const json_t *in)
@@ -83,6 +83,7 @@ bool peer_s3_run(struct peer *p, const char *op, const json_t *in)
     op += 3;
     const struct aws_endpoint *e = &p->endpoint;
     const char *bucket = peer_text(in, "bucket");
+    const struct s3_options limits = PEER_LIMITS(struct s3_options, in);
     if (strcmp(op, "open") == 0)
         p->opening = bucket_open_start(p->base, p->client, e, bucket, on_open, p);
     else if (strcmp(op, "head") == 0)
@@ -90,11 +91,12 @@ bool peer_s3_run(struct peer *p, const char *op, const json_t *in)
     else if (strcmp(op, "create") == 0)
         s3_create_bucket(p->client, e, bucket, &limits, on_reply, p);
     else if (strcmp(op, "put") == 0)
-        put(p, bucket, in);
+        put(p, bucket, &limits, in);
     else if (strcmp(op, "get") == 0)
         s3_get_object(p->client, e, bucket, peer_text(in, "key"), &limits, on_get, p);
     else if (strcmp(op, "delete") == 0)
-        s3_delete_object(p->client, e, bucket, peer_text(in, "key"), NULL, &limits, on_reply, p);
+        s3_delete_object(p->client, e, bucket, peer_text(in, "key"),
+                         json_string_value(json_object_get(in, "if_match")), &limits, on_reply, p);
     else if (strcmp(op, "list") == 0)
         s3_list_objects(p->client, e, bucket, peer_text(in, "prefix"), peer_text(in, "start_after"),
                         (int)peer_number(in, "max"), &limits, on_list, p);

@@ -3,9 +3,6 @@
 #include "common/aws/sqs.h"
 #include "tests/interop/peer/peer.h"
 
-static const struct sqs_options limits = {
-    .timeout_ms = 10000, .deadline_ms = 10000, .max_attempts = 1};
-
 struct batch { /* of a command, ready to be sent */
     struct sqs_outgoing messages[SQS_BATCH_MAX];
     struct sqs_attribute attributes[SQS_BATCH_MAX][SQS_USER_ATTRIBUTES_MAX];
@@ -106,6 +103,7 @@ bool peer_sqs_run(struct peer *p, const char *op, const json_t *in)
     op += 4;
     const struct aws_endpoint *e = &p->endpoint;
     const char *queue = peer_text(in, "queue");
+    const struct sqs_options limits = PEER_LIMITS(struct sqs_options, in);
     struct batch b = {0};
     read_batch(in, &b);
     if (strcmp(op, "create") == 0)
