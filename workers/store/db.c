@@ -184,10 +184,15 @@ int db_rollback_to(struct db *db)
     return db_run(db, sql, "") == 0 && db_release(db) == 0 ? 0 : -1;
 }
 
+bool db_wrote(const struct db *db)
+{
+    return sqlite3_total_changes64(db->handle) != db->changes_at_begin;
+}
+
 int db_commit(struct db *db, bool *wrote_out)
 {
     static const char sql[] = "COMMIT";
-    *wrote_out = sqlite3_total_changes64(db->handle) != db->changes_at_begin;
+    *wrote_out = db_wrote(db);
     int rc = -1;
     if (fault_point("store.commit"))
         snprintf(db->error, sizeof(db->error), "COMMIT was made to fail (store.commit)");

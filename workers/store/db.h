@@ -50,6 +50,9 @@ int db_run(struct db *db, const char *sql, const char *format, ...)
 /* Rows changed by the last statement. */
 int db_changes(struct db *db);
 
+/* Whether anything was written since db_begin. */
+bool db_wrote(const struct db *db);
+
 int db_begin(struct db *db) __attribute__((warn_unused_result));
 int db_savepoint(struct db *db) __attribute__((warn_unused_result));
 int db_release(struct db *db) __attribute__((warn_unused_result));

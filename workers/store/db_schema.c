@@ -96,6 +96,10 @@ static const char *const steps[] = {
     " UNIQUE (tbl, key)"
     ") STRICT;"
     "CREATE INDEX items_expiring ON items(tbl, expires_at) WHERE expires_at IS NOT NULL;",
+
+    /* kept_time.newest: the newest time that was used, to within ten seconds (kept_time.h). */
+    "CREATE TABLE kept_time (newest INTEGER NOT NULL) STRICT;"
+    "INSERT INTO kept_time VALUES (0);",
 };
 #define STEP_COUNT ((int)(sizeof(steps) / sizeof(steps[0])))
 

@@ -8,8 +8,6 @@
 #include "workers/store/db.h"
 #include "workers/store/sqs_op.h"
 
-#define HIDDEN_MS_MAX (12LL * 3600 * 1000)
-
 struct sqs_service {
     struct service table;
     struct sqs_counts total;
@@ -138,26 +136,6 @@ struct sqs_service *sqs_service_new(void)
 void sqs_service_free(struct sqs_service *s)
 {
     free(s);
-}
-
-int sqs_service_recover(struct db *db, int64_t now_ms)
-{
-    static const char sql[] = "UPDATE messages SET visible_at = ?1 WHERE visible_at > ?1 + ?2";
-    bool wrote;
-    if (db_begin(db) < 0)
-        return -1;
-    if (db_run(db, sql, "ii", now_ms, (int64_t)HIDDEN_MS_MAX) < 0) {
-        db_rollback(db);
-        return -1;
-    }
-    int count = db_changes(db);
-    if (db_commit(db, &wrote) < 0)
-        return -1;
-    if (count > 0)
-        log_warn("the clock was set back: %d messages were hidden for more than 12 hours and are "
-                 "visible now",
-                 count);
-    return 0;
 }
 
 const struct service *sqs_service_table(struct sqs_service *s)

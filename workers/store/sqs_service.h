@@ -32,10 +32,6 @@ struct sqs_counts { /* since start, durable turns only */
 struct sqs_service *sqs_service_new(void);
 void sqs_service_free(struct sqs_service *s);
 
-/* After opening: no message may be hidden for longer than SQS allows, so a clock that was wrong in
- * an earlier life and is right now hides nothing for ever. 0, or -1 (db_error says why). */
-int sqs_service_recover(struct db *db, int64_t now_ms) __attribute__((warn_unused_result));
-
 /* The table for the turn; lives as long as s. */
 const struct service *sqs_service_table(struct sqs_service *s);
 struct sqs_counts sqs_service_counts(const struct sqs_service *s);

@@ -20,6 +20,7 @@
 #include "workers/store/db.h"
 #include "workers/store/dynamodb_service.h"
 #include "workers/store/intake.h"
+#include "workers/store/kept_time.h"
 #include "workers/store/s3_service.h"
 #include "workers/store/sqs_service.h"
 #include "workers/store/turn.h"
@@ -225,7 +226,7 @@ static void *store_start(struct worker *w)
     s->worker = w;
     s->wall_offset_ms = clock_wall_ms() - clock_mono_ms();
     s->db = open_db(s);
-    if (s->db && sqs_service_recover(s->db, now_ms(s)) < 0)
+    if (s->db && kept_time_recover(s->db, now_ms(s)) < 0)
         log_error("store database: %s", db_error(s->db));
     if (!s->db) {
         free(s);

@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "workers/store/db.h"
+#include "workers/store/kept_time.h"
 
 #define SERVICES_MAX 4
 #define EMPTY_KEYS_MAX 64
@@ -329,6 +330,8 @@ static int transact(struct turn *t, int64_t *next_out)
         rc = run_polls(t, &context, next_out);
     if (rc == 0)
         rc = run_sweep(t, &context);
+    if (rc == 0)
+        rc = kept_time_note(t->db, context.now_ms);
     if (rc == 0)
         rc = db_commit(t->db, &wrote);
     if (rc < 0)

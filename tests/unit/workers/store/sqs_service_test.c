@@ -15,6 +15,7 @@
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "workers/store/db.h"
+#include "workers/store/kept_time.h"
 #include "workers/store/sqs_service.h"
 
 #define URL "http://store.local/000000000000/"
@@ -836,12 +837,51 @@ static void a_clock_set_back_hides_nothing(void **state)
     json_decref(receive(f, "q"));
     f->now_ms -= 24LL * 3600 * 1000;
     assert_null(receive(f, "q"));
-    assert_int_equal(sqs_service_recover(f->db, f->now_ms), 0);
+    assert_int_equal(kept_time_recover(f->db, f->now_ms), 0);
     json_t *m = receive(f, "q");
     assert_non_null(m);
-    assert_int_equal(sqs_service_recover(f->db, f->now_ms), 0);
+    assert_int_equal(kept_time_recover(f->db, f->now_ms), 0);
     assert_null(receive(f, "q"));
     json_decref(m);
+}
+
+static void note_time(struct fixture *f)
+{
+    static const char touch[] = "UPDATE queues SET modified_at = modified_at";
+    bool wrote;
+    assert_int_equal(db_begin(f->db), 0);
+    assert_int_equal(kept_time_note(f->db, f->now_ms + 60000), 0); /* nothing was written */
+    assert_int_equal(db_run(f->db, touch, ""), 0);
+    assert_int_equal(kept_time_note(f->db, f->now_ms), 0);
+    assert_int_equal(db_commit(f->db, &wrote), 0);
+}
+
+/* A clock that went back by less than SQS may hide a message for. */
+static void a_clock_set_back_leaves_the_time_that_was_left(void **state)
+{
+    struct fixture *f = *state;
+    make_queue(f, "q", "VisibilityTimeout", "60");
+    note_time(f);
+    send_text(f, "q", "x");
+    send_text(f, "q", "y");
+    json_decref(receive(f, "q"));
+    f->now_ms += 9000;
+    note_time(f); /* what is kept is not ten seconds old */
+    f->now_ms -= 9000 + 3600 * 1000;
+    assert_null(receive(f, "q"));
+    assert_int_equal(kept_time_recover(f->db, f->now_ms), 0);
+    json_t *y = receive(f, "q");
+    assert_string_equal(text_of(y, "Body"), "y");
+    json_decref(y);
+    f->now_ms += 59999;
+    assert_null(receive(f, "q"));
+    f->now_ms += 1;
+    json_t *x = receive(f, "q");
+    assert_string_equal(text_of(x, "Body"), "x");
+    json_decref(x);
+    /* once is enough, and a clock that goes forward changes nothing */
+    assert_int_equal(kept_time_recover(f->db, f->now_ms), 0);
+    assert_int_equal(attribute_number(f, "q", "ApproximateNumberOfMessagesNotVisible"), 1);
 }
 
 static void unknown_operations_are_refused(void **state)
@@ -875,6 +915,7 @@ int main(void)
         TEST(messages_live_for_ever_unless_set),
         TEST(undo_gives_the_receive_back),
         TEST(a_clock_set_back_hides_nothing),
+        TEST(a_clock_set_back_leaves_the_time_that_was_left),
         TEST(unknown_operations_are_refused),
     };
     return cmocka_run_group_tests_name("sqs_service", tests, NULL, NULL);

@@ -159,6 +159,35 @@ static void one_commit_answers_all(void **state)
     assert_int_equal(sqs_service_counts(f->sqs).messages_sent, 64);
 }
 
+static int64_t kept_time(struct fixture *f)
+{
+    static const char sql[] = "SELECT newest FROM kept_time";
+    assert_int_equal(db_begin(f->db), 0);
+    sqlite3_stmt *st = db_query(f->db, sql, "");
+    assert_int_equal(db_step(f->db, st), 1);
+    int64_t ms = sqlite3_column_int64(st, 0);
+    db_rollback(f->db);
+    return ms;
+}
+
+static void what_writes_keeps_the_time(void **state)
+{
+    struct fixture *f = *state;
+    int64_t first = f->now_ms;
+    assert_int_equal(kept_time(f), first);
+    f->now_ms += 9999;
+    send_text(f, "x");
+    turn_run(f->turn);
+    assert_int_equal(kept_time(f), first);
+    f->now_ms += 1;
+    ask(f, "ListQueues", json_object());
+    turn_run(f->turn);
+    assert_int_equal(kept_time(f), first);
+    send_text(f, "x");
+    turn_run(f->turn);
+    assert_int_equal(kept_time(f), f->now_ms);
+}
+
 /* SLUICE_FAULT in main makes the one COMMIT fail that this test is about. */
 static void a_failed_commit_gives_no_200(void **state)
 {
@@ -315,6 +344,7 @@ int main(void)
         TEST(polls_are_served_oldest_first), TEST(polls_end_by_time_and_by_drain),
         TEST(a_delay_wakes_a_poll),          TEST(a_withdrawn_poll_claims_nothing),
         TEST(what_nobody_got_is_given_back), TEST(a_full_disk_refuses_sends_only),
+        TEST(what_writes_keeps_the_time),
     };
     return cmocka_run_group_tests_name("turn", tests, NULL, NULL);
 }
