@@ -26,6 +26,7 @@ struct delivery {
     void *arg;
     int64_t started_mono_ms;
     int retry_after_s;
+    bool of_destination;
     char key[DELIVERY_IDS_KEY_BYTES];
 };
 
@@ -105,6 +106,11 @@ void delivery_set_retry_after(struct delivery *delivery, int seconds)
     delivery->retry_after_s = seconds;
 }
 
+void delivery_blame_destination(struct delivery *delivery)
+{
+    delivery->of_destination = true;
+}
+
 /* Control bytes and what is no ASCII become '?', so that the text is safe in logs, attributes and
  * JSON alike. */
 static void make_safe(const char *text, char out[ERROR_BYTES])
@@ -128,6 +134,7 @@ void delivery_finish(struct delivery *delivery, enum verdict verdict, const char
         .error = safe,
         .status = status,
         .took_ms = clock_mono_ms() - delivery->started_mono_ms,
+        .of_destination = verdict == RETRY && delivery->of_destination,
         .retry_after_s = verdict == RETRY ? delivery->retry_after_s : 0,
     };
     delivery_cb *done = delivery->done;

@@ -26,8 +26,10 @@ struct delivery_outcome {
     const char *error; /* for people, at most 200 bytes, made safe (no control bytes) */
     int status;        /* HTTP status or exit status, 0 where there is none */
     int64_t took_ms;
-    int retry_after_s; /* of RETRY: the destination asked to be left alone so long (capped by its
-                          configuration); 0: it did not say */
+    bool of_destination; /* of RETRY: the destination's failure, which it would be for any event;
+                            else it may be this event's own */
+    int retry_after_s;   /* of RETRY: the destination asked to be left alone so long (capped by its
+                            configuration); 0: it did not say */
 };
 
 /* The event's record in the ledger, which is what repeats are told by. */

@@ -31,6 +31,9 @@ const char *delivery_key(const struct delivery *delivery);
 /* What the outcome's retry_after_s will be; before delivery_finish. */
 void delivery_set_retry_after(struct delivery *delivery, int seconds);
 
+/* The failure is the destination's, not the event's own; before delivery_finish. */
+void delivery_blame_destination(struct delivery *delivery);
+
 /* Ends an attempt: fills in the time, makes the error text safe, runs the callback. The delivery
  * is gone after it. error may be any bytes up to a NUL. */
 void delivery_finish(struct delivery *delivery, enum verdict verdict, const char *class,

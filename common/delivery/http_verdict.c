@@ -12,18 +12,23 @@ static bool may_help(int status)
     return status == 408 || status == 425 || status == 429 || (status >= 500 && status <= 599);
 }
 
+static bool is_outage(int status)
+{
+    return status == 429 || (status >= 502 && status <= 504);
+}
+
 struct http_verdict http_verdict_of(enum http_outcome outcome, int status)
 {
     if (outcome == HTTP_TIMEOUT)
-        return (struct http_verdict){RETRY, "timeout"};
+        return (struct http_verdict){RETRY, "timeout", true};
     /* Of what is too large a status without a number is a head that did not end. */
     if ((outcome != HTTP_ANSWERED && outcome != HTTP_TOO_LARGE) || status == 0)
-        return (struct http_verdict){RETRY, "network"};
+        return (struct http_verdict){RETRY, "network", true};
     if (status >= 200 && status <= 299)
-        return (struct http_verdict){DELIVERED, ""};
+        return (struct http_verdict){DELIVERED, "", false};
     if (may_help(status))
-        return (struct http_verdict){RETRY, "destination"};
-    return (struct http_verdict){DEAD, "rejected"};
+        return (struct http_verdict){RETRY, "destination", is_outage(status)};
+    return (struct http_verdict){DEAD, "rejected", false};
 }
 
 /* The answer's first line where it is text for people; *len_out 0 where it is not. */

@@ -12,10 +12,14 @@
  *   not reached, or the connection broke    RETRY, class "network"
  *   all else (3xx: no redirect is followed) DEAD, class "rejected"
  *
+ * The destination's own failures, which any event would have met, are those without an answer and
+ * 429, 502, 503 and 504; another, 500 too, may be the event's.
+ *
  * An answer that is too long was cut off, but its status counts where it came. */
 struct http_verdict {
     enum verdict verdict;
-    const char *class; /* static */
+    const char *class;   /* static */
+    bool of_destination; /* of RETRY */
 };
 struct http_verdict http_verdict_of(enum http_outcome outcome, int status);
 

@@ -209,6 +209,8 @@ static void on_answer(void *arg, const struct http_answer *answer)
     struct delivery *delivery = a->delivery;
     struct http_verdict v = http_verdict_of(answer->outcome, answer->status);
     note_retry_after(a, answer);
+    if (v.of_destination)
+        delivery_blame_destination(delivery);
     free(a);
     to->running--;
     send_waiting(to);

@@ -23,6 +23,8 @@ static void every_status(void **state)
             struct http_verdict v = http_verdict_of(outcomes[i], status);
             assert_int_equal(v.verdict, expected);
             assert_string_equal(v.class, class);
+            assert_int_equal(v.of_destination,
+                             status == 429 || status == 502 || status == 503 || status == 504);
         }
     }
 }
@@ -41,6 +43,7 @@ static void no_answer(void **state)
         struct http_verdict v = http_verdict_of(cases[i].outcome, 0);
         assert_int_equal(v.verdict, RETRY);
         assert_string_equal(v.class, cases[i].class);
+        assert_true(v.of_destination);
     }
 }
 
