@@ -17,6 +17,7 @@
 #include "common/base/unix_socket.h"
 #include "common/base/utf8.h"
 #include "common/base/xalloc.h"
+#include "supervisor/holds.h"
 #include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
 
@@ -86,14 +87,16 @@ static void command_status(struct client *c, const json_t *request)
     json_array_append_new(workers, process_status(p));
     /* Of all that stands here only the file's name may be no UTF-8. */
     char *config = utf8_safe(s->config_path, strlen(s->config_path), PATH_MAX);
-    reply(c,
-          json_pack("{s:b, s:i, s:s, s:i, s:s, s:s, s:s, s:I, s:b, s:b, s:o, s:o}", "ok", 1, "pid",
-                    (int)getpid(), "version", SLUICE_VERSION, "generation", s->generation, "config",
-                    config, "state_dir", json_string_value(json_object_get(s->conf, "state_dir")),
-                    "run_dir", s->run_dir, "uptime_s",
-                    (json_int_t)((clock_mono_ms() - s->started_ms) / 1000), "ready",
-                    (int)supervisor_is_up(s), "stopping", (int)s->is_stopping, "listeners",
-                    listeners, "workers", workers));
+    json_t *status = json_pack(
+        "{s:b, s:i, s:s, s:i, s:s, s:s, s:s, s:I, s:b, s:b, s:o, s:o}", "ok", 1, "pid",
+        (int)getpid(), "version", SLUICE_VERSION, "generation", s->generation, "config", config,
+        "state_dir", json_string_value(json_object_get(s->conf, "state_dir")), "run_dir",
+        s->run_dir, "uptime_s", (json_int_t)((clock_mono_ms() - s->started_ms) / 1000), "ready",
+        (int)supervisor_is_up(s), "stopping", (int)s->is_stopping, "listeners", listeners,
+        "workers", workers);
+    assert(status != NULL);
+    holds_status(s->holds, status);
+    reply(c, status);
     free(config);
 }
 
@@ -143,6 +146,25 @@ static void command_reload(struct client *c, const json_t *request)
     c->reload_number = reload_request(c->control->s->reload);
 }
 
+static void pause_or_resume(struct client *c, const json_t *request, bool paused)
+{
+    const json_t *source = json_object_get(request, "source");
+    if (source != NULL && !json_is_string(source))
+        refuse(c, "\"source\" must be a string");
+    else
+        reply(c, holds_pause(c->control->s->holds, json_string_value(source), paused));
+}
+
+static void command_pause(struct client *c, const json_t *request)
+{
+    pause_or_resume(c, request, true);
+}
+
+static void command_resume(struct client *c, const json_t *request)
+{
+    pause_or_resume(c, request, false);
+}
+
 static void command_stop(struct client *c, const json_t *request)
 {
     (void)request;
@@ -157,10 +179,8 @@ static const struct {
     const char *name;
     void (*run)(struct client *c, const json_t *request);
 } commands[] = {
-    {"status", command_status},
-    {"health", command_health},
-    {"reload", command_reload},
-    {"stop", command_stop},
+    {"status", command_status}, {"health", command_health}, {"reload", command_reload},
+    {"pause", command_pause},   {"resume", command_resume}, {"stop", command_stop},
 };
 
 static void run_line(struct client *c, const char *line, size_t len)
@@ -173,7 +193,7 @@ static void run_line(struct client *c, const char *line, size_t len)
     if (name == NULL)
         refuse(c, "a request is one line of JSON: {\"cmd\":\"status\"}");
     else if (i == count)
-        refuse(c, "unknown cmd; there are status, health, reload and stop");
+        refuse(c, "unknown cmd; there are status, health, reload, pause, resume and stop");
     else
         commands[i].run(c, request);
     json_decref(request);

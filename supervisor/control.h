@@ -8,6 +8,8 @@
  *   {"cmd":"status"}                 all that is known of the workers
  *   {"cmd":"health","worker":NAME?}  whether each worker is up and heard from
  *   {"cmd":"reload"}                 answered when the reload is done or refused
+ *   {"cmd":"pause","source":NAME?}   stops polling for a source, or for all; kept over restarts
+ *   {"cmd":"resume","source":NAME?}
  *   {"cmd":"stop"}                   answered at once; the connection ends with the supervisor
  *
  * Answers are {"ok":true,...} or {"ok":false,"error":...,"errors":[{"path","message"}]}. Nothing a

@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 #include "common/ipc/message.h"
 #include "supervisor/asks.h"
+#include "supervisor/holds.h"
 #include "supervisor/materials.h"
 #include "supervisor/supervisor.h"
 
@@ -97,6 +98,11 @@ static void ignore(struct supervisor *s, struct process *from, const json_t *msg
     (void)s, (void)from, (void)msg;
 }
 
+static void take_gate(struct supervisor *s, struct process *from, const json_t *msg)
+{
+    holds_gate(s->holds, from, msg);
+}
+
 /* ---- the table ---- */
 
 static const struct {
@@ -106,6 +112,7 @@ static const struct {
     {"material", take_material},
     {"need", take_need},
     {"stale", pass_ask_on},
+    {"gate", take_gate},
     {"pong", ignore},
 };
 
@@ -128,4 +135,5 @@ void messages_greet(void *arg, struct process *p)
         tell_uses(s, p);
     else
         materials_each(s->materials, send_material, p);
+    holds_greet(s->holds, p);
 }

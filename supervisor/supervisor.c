@@ -21,6 +21,7 @@
 #include "supervisor/asks.h"
 #include "supervisor/control.h"
 #include "supervisor/detach.h"
+#include "supervisor/holds.h"
 #include "supervisor/materials.h"
 #include "supervisor/messages.h"
 #include "supervisor/notify.h"
@@ -270,6 +271,7 @@ static void on_reconcile(evutil_socket_t fd, short what, void *arg)
         reconcile_running(s);
     sweep(s);
     reload_progress(s->reload);
+    holds_look(s->holds);
     announce(s);
 }
 
@@ -489,6 +491,7 @@ struct supervisor *supervisor_new(const char *config_path, json_t *conf, int sto
     s->listeners = listen_pool_new();
     s->materials = materials_new();
     s->asks = asks_new();
+    s->holds = holds_new(s);
     TAILQ_INIT(&s->processes);
     s->host = (struct process_host){s->base, s->program_dir, s->run_dir,     store_lock_fd,
                                     s,       on_changed,     messages_greet, messages_take};
@@ -536,6 +539,7 @@ void supervisor_free(struct supervisor *s)
     listen_pool_free(s->listeners);
     control_free(s->control);
     notify_free(s->notify);
+    holds_free(s->holds);
     materials_free(s->materials);
     asks_free(s->asks);
     for (int i = 0; i < SUPERVISOR_SIGNALS; i++)

@@ -19,6 +19,7 @@ struct control;
 struct detach;
 struct event;
 struct event_base;
+struct holds;
 struct materials;
 struct notify;
 struct reload;
@@ -38,6 +39,7 @@ struct supervisor {
     struct process_list processes; /* own */
     struct materials *materials;   /* own */
     struct asks *asks;             /* own */
+    struct holds *holds;           /* own */
     struct reload *reload;         /* own */
     struct control *control;       /* own */
     struct notify *notify;         /* own; NULL: no service manager listens */

@@ -20,19 +20,43 @@ enum {
  *
  * Messages: {"t": kind, ...}. W worker, S supervisor.
  *
- *   hello     W→S  proto, role, slot, pid, build, generation        first message of a worker
- *   ready     W→S  the loop runs, listeners accept, sources poll or wait
- *   beat      W→S  each second, newest wins: state ("ready"|"draining"), in_flight, counters {name:
- * integer}, gauges {name: integer}, waiting [text], last_error drain     S→W  deadline_ms (from
- * now): stop intake, finish, exit 0 ping/pong S→W/W→S  seq material  K→S→W  one item: kind,
- * identity and what its kind has; kept by the supervisor, the newest of each (kind, identity,
- * region, service, date), for workers that start later. Kinds: "sigv4", and "trouble" (why an
- * identity has nothing) in common/aws/material.h need      W→S→K  kind, identity, region, service
- * ("" where the kind has none): the worker lacks that item stale     W→S→K  the same, and version:
- * that item was refused. Both are repeated each second until a material (of another version) has
- * come. The supervisor answers from what it keeps where it can, and passes on each different one
- * once a second. The keyring ignores a version that is not its current one, and renews once for
- * all. A keyring that starts is told by needs what its predecessor had published.
+ *   hello     W→S    proto, role, slot, pid, build, generation: first message of a worker
+ *   ready     W→S    the loop runs, listeners accept, sources poll or wait
+ *   beat      W→S    each second, newest wins: state ("ready"|"draining"), in_flight,
+ *                    counters {name: integer}, gauges {name: integer}, waiting [text], last_error
+ *   drain     S→W    deadline_ms (from now): stop intake, finish, exit 0
+ *   ping/pong S→W/W→S  seq
+ *   material  K→S→W  one item: kind, identity and what its kind has; kept by the supervisor, the
+ *                    newest of each (kind, identity, region, service, date), for workers that start
+ *                    later. Kinds: "sigv4", and "trouble" (why an identity has nothing) in
+ *                    common/aws/material.h
+ *   need      W→S→K  kind, identity, region, service ("" where the kind has none): the worker lacks
+ *                    that item
+ *   stale     W→S→K  the same, and version: that item was refused
+ *   gate      W→S→W  a dependency is throttled or failing: everybody holds back from it
+ *   pause     S→W    source: its queue is not polled, until
+ *   resume    S→W    source
+ *
+ * A need and a stale are repeated each second until a material (of another version) has come. The
+ * supervisor answers from what it keeps where it can, and passes on each different one once a
+ * second. The keyring ignores a version that is not its current one, and renews once for all. A
+ * keyring that starts is told by needs what its predecessor had published.
+ *
+ * A gate has a key "KIND:NAME": what is held back from. The supervisor passes it on to all other
+ * workers, tells those that start later, and shows it in its status.
+ *
+ *   {"key", "until_ms": n, "why"}  it is held back from for n ms from now; n = 0: no more
+ *
+ * KIND "destination": a breaker. After its time everybody goes on holding back until the gate is
+ * closed by n = 0. One consumer is granted the probe; it polls one message for the destination,
+ * delivers it, and closes the gate (n = 0) or opens it again (n > 0). Without a verdict in 30 s, or
+ * when the worker is gone, the probe goes to the next.
+ *
+ *   {"key", "probe": true}                S→W  the probe is yours;  false: it is not any more
+ *   {"key", "probe": true, "until_ms": n} W→S  it is under way: the verdict comes within n ms
+ *
+ * Every other KIND (an API that answered 429, an AWS service that throttles) ends with its time;
+ * who is held back again afterwards sends it again. workers/gatekeeper.h is the workers' half.
  */
 #define MESSAGE_PROTO 1
 

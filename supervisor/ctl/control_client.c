@@ -1,5 +1,6 @@
 #include "supervisor/ctl/control_client.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -46,11 +47,12 @@ static int read_line(int fd, int timeout_ms, struct buf *line)
     }
 }
 
-static json_t *ask(int fd, const char *command, int timeout_ms)
+static json_t *ask(int fd, const json_t *request, int timeout_ms)
 {
-    char *request = xasprintf("{\"cmd\":\"%s\"}\n", command);
-    int failed = fdio_write_all(fd, request, strlen(request));
-    free(request);
+    char *text = json_dumps(request, JSON_COMPACT);
+    assert(text);
+    int failed = fdio_write_all(fd, text, strlen(text)) != 0 || fdio_write_all(fd, "\n", 1) != 0;
+    free(text);
     struct buf line = {0};
     json_t *answer = NULL;
     if (failed || read_line(fd, timeout_ms, &line)) {
@@ -68,12 +70,14 @@ static json_t *ask(int fd, const char *command, int timeout_ms)
     return answer;
 }
 
-json_t *control_client_call(const struct ctl *ctl, const char *command, int timeout_ms,
-                            int *status_out, int *fd_out)
+json_t *control_client_ask(const struct ctl *ctl, json_t *request, int timeout_ms, int *status_out,
+                           int *fd_out)
 {
+    assert(request);
     char *run_dir = locate_run_dir(ctl);
     if (!run_dir) {
         *status_out = EX_CONFIG;
+        json_decref(request);
         return NULL;
     }
     char *path = xasprintf("%s/control.sock", run_dir);
@@ -84,13 +88,21 @@ json_t *control_client_call(const struct ctl *ctl, const char *command, int time
     if (fd < 0)
         print_error("no supervisor answers at %s (%s): is sluiced running?", path, strerror(errno));
     else
-        answer = ask(fd, command, timeout_ms);
+        answer = ask(fd, request, timeout_ms);
     free(path);
+    json_decref(request);
     if (answer && fd_out)
         *fd_out = fd;
     else if (fd >= 0)
         close(fd);
     return answer;
+}
+
+json_t *control_client_call(const struct ctl *ctl, const char *command, int timeout_ms,
+                            int *status_out, int *fd_out)
+{
+    return control_client_ask(ctl, json_pack("{s:s}", "cmd", command), timeout_ms, status_out,
+                              fd_out);
 }
 
 void control_client_wait_end(int fd)

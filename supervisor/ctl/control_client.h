@@ -13,6 +13,10 @@ struct ctl;
 json_t *control_client_call(const struct ctl *ctl, const char *command, int timeout_ms,
                             int *status_out, int *fd_out);
 
+/* The same with a request of more members than its command; takes it over. */
+json_t *control_client_ask(const struct ctl *ctl, json_t *request, int timeout_ms, int *status_out,
+                           int *fd_out);
+
 /* Waits until the other end closes. */
 void control_client_wait_end(int fd);
 

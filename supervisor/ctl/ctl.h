@@ -28,6 +28,8 @@ ctl_command command_status;
 ctl_command command_health;
 ctl_command command_reload;
 ctl_command command_stop;
+ctl_command command_pause;
+ctl_command command_resume;
 ctl_command command_send;
 ctl_command command_dlq_list;
 ctl_command command_dlq_show;

@@ -1,3 +1,4 @@
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -7,10 +8,11 @@
 #include "supervisor/ctl/ctl.h"
 #include "supervisor/ctl/print.h"
 
-/* The commands that tell the supervisor to do something: reload and stop. */
+/* The commands that tell the supervisor to do something: reload, pause, resume and stop. */
 
 /* A reload waits for new workers (ready_s, at most 10 minutes) and one that is under way. */
 #define RELOAD_MS (25 * 60 * 1000)
+#define PAUSE_MS (10 * 1000)
 #define STOP_MS (60 * 1000)
 
 static const char *error_of(const json_t *answer)
@@ -59,6 +61,42 @@ int command_reload(const struct ctl *ctl, int count, char **args)
     }
     json_decref(answer);
     return status;
+}
+
+static int pause_or_resume(const struct ctl *ctl, const char *command, int count, char **args)
+{
+    int status;
+    json_t *request = json_pack("{s:s}", "cmd", command);
+    json_t *source = count > 0 ? json_string(args[0]) : NULL;
+    if (count > 0 && !source) {
+        json_decref(request);
+        print_error("the name of the source is not UTF-8");
+        return EX_USAGE;
+    }
+    if (source)
+        json_object_set_new(request, "source", source);
+    json_t *answer = control_client_ask(ctl, request, PAUSE_MS, &status, NULL);
+    if (!answer)
+        return status;
+    bool ok = json_is_true(json_object_get(answer, "ok"));
+    if (ctl->json)
+        print_json(answer);
+    else if (!ok)
+        print_error("%s", error_of(answer));
+    else
+        printf("%sd%s%s\n", command, count > 0 ? " " : "", count > 0 ? args[0] : " every source");
+    json_decref(answer);
+    return ok ? EX_OK : 1;
+}
+
+int command_pause(const struct ctl *ctl, int count, char **args)
+{
+    return pause_or_resume(ctl, "pause", count, args);
+}
+
+int command_resume(const struct ctl *ctl, int count, char **args)
+{
+    return pause_or_resume(ctl, "resume", count, args);
 }
 
 int command_stop(const struct ctl *ctl, int count, char **args)

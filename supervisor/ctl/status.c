@@ -106,6 +106,31 @@ static void print_trouble(const json_t *worker)
     }
 }
 
+/* What is held back, for how long, why, and what to do. */
+static void print_holds(const json_t *answer)
+{
+    char line[768], left[PRINT_DURATION_BYTES], held[PRINT_DURATION_BYTES];
+    size_t i;
+    json_t *one;
+    json_array_foreach(json_object_get(answer, "paused"), i, one)
+    {
+        const char *name = json_is_string(one) ? json_string_value(one) : "";
+        snprintf(line, sizeof(line), "%.200s: its events wait; sluicectl resume %.200s", name,
+                 name);
+        print_labelled("paused", line);
+    }
+    json_array_foreach(json_object_get(answer, "gates"), i, one)
+    {
+        long long left_ms = number_of(one, "left_ms");
+        print_duration((left_ms + 999) / 1000, left);
+        print_duration(number_of(one, "held_s"), held);
+        snprintf(line, sizeof(line), "%.200s for %s, %s%s: %.300s", text_of(one, "key"), held,
+                 left_ms > 0 ? "again tried in " : "being tried with one event",
+                 left_ms > 0 ? left : "", text_of(one, "why"));
+        print_labelled("held back", line);
+    }
+}
+
 int command_status(const struct ctl *ctl, int count, char **args)
 {
     (void)count;
@@ -123,6 +148,7 @@ int command_status(const struct ctl *ctl, int count, char **args)
         print_head(answer);
         fputc('\n', stdout);
         print_workers(json_object_get(answer, "workers"));
+        print_holds(answer);
         size_t i;
         json_t *worker;
         json_array_foreach(json_object_get(answer, "workers"), i, worker)
