@@ -60,6 +60,12 @@ void destination_free(struct destination *d)
     free(d);
 }
 
+void destination_note_groups(struct destination *d, const struct delivery_groups *groups)
+{
+    if (d->type->note_groups)
+        d->type->note_groups(d->opened, groups);
+}
+
 static void set_key(struct delivery *delivery, const struct destination *d,
                     const struct webhook *hook, const struct delivery_record *record)
 {

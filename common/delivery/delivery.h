@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/webhook/webhook.h"
 
@@ -46,6 +47,16 @@ typedef void delivery_cb(void *arg, const struct delivery_outcome *outcome);
  * destination's life. NULL with a logged reason where it cannot be used. */
 struct destination *destination_new(struct event_base *base, const char *name, const json_t *conf);
 void destination_free(struct destination *d); /* no attempt may be under way */
+
+/* Where the process groups of programs under way are noted, for somebody who outlives this process
+ * and ends them after its death. */
+struct delivery_groups {
+    /* A place that holds 0, the destination's until it puts 0 there again; NULL: none is free. */
+    _Atomic pid_t *(*place)(void *arg);
+    void *arg;
+};
+/* From now on; groups is borrowed. Of no effect where the type runs no programs. */
+void destination_note_groups(struct destination *d, const struct delivery_groups *groups);
 
 /* hook is borrowed until the callback or the cancel. attempt counts from 1. record NULL: no
  * ledger id, revision 0. */

@@ -19,6 +19,8 @@ struct delivery_type {
     void (*cancel)(void *attempt);
     /* Whether the attempt still waits for a free place. Optional. */
     bool (*waiting)(const void *attempt);
+    /* destination_note_groups. Only of a type that runs programs. */
+    void (*note_groups)(void *destination, const struct delivery_groups *groups);
 };
 
 extern const struct delivery_type to_exec_type;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -73,9 +74,12 @@ static void prefer_for_oom(void)
 }
 
 static _Noreturn void child_main(const char *file, char *const argv[], char *const envp[],
-                                 const struct pipes *p, pid_t parent)
+                                 const struct pipes *p, pid_t parent, _Atomic pid_t *group)
 {
     setpgid(0, 0);
+    /* Before we look for the parent: where it is gone unseen, the group has been noted. */
+    if (group)
+        atomic_store(group, getpid());
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(127);
@@ -97,7 +101,7 @@ static _Noreturn void child_main(const char *file, char *const argv[], char *con
     _exit(127);
 }
 
-int exec_child_start(const char *file, char *const argv[], char *const envp[],
+int exec_child_start(const char *file, char *const argv[], char *const envp[], _Atomic pid_t *group,
                      struct exec_child *child_out)
 {
     struct pipes p;
@@ -110,7 +114,7 @@ int exec_child_start(const char *file, char *const argv[], char *const envp[],
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid == 0)
-        child_main(file, argv, envp, &p, parent);
+        child_main(file, argv, envp, &p, parent, group);
     int saved = errno;
     sigprocmask(SIG_SETMASK, &before, NULL);
     errno = saved;
@@ -119,10 +123,14 @@ int exec_child_start(const char *file, char *const argv[], char *const envp[],
         return -1;
     }
     setpgid(pid, pid); /* whoever of the two comes first */
+    if (group)
+        atomic_store(group, pid);
     int pid_fd = pidfd_open(pid, 0);
     if (pid_fd == -1) {
         saved = errno;
         exec_child_kill(pid, SIGKILL);
+        if (group)
+            atomic_store(group, 0);
         waitpid(pid, NULL, 0);
         errno = saved;
         pipes_close(&p);

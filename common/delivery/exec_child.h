@@ -12,11 +12,14 @@ struct exec_child {
     int stderr_fd; /* read end, non-blocking */
 };
 
-/* Runs file with argv and envp (both NULL-terminated) in a process group of its own, with default
+/* group: where the process group is noted (see delivery.h), or NULL. Once it is there, whoever else
+ * reads it may end the group; the caller puts 0 there before it reaps the child.
+ *
+ * Runs file with argv and envp (both NULL-terminated) in a process group of its own, with default
  * signals, an empty signal mask, no descriptor but 0-2, killed when we die, and first in line when
  * memory runs out. All descriptors of child_out are close-on-exec and the caller's. A program that
  * cannot be executed exits 127 with the reason on its standard error. 0, or -1 with errno. */
-int exec_child_start(const char *file, char *const argv[], char *const envp[],
+int exec_child_start(const char *file, char *const argv[], char *const envp[], _Atomic pid_t *group,
                      struct exec_child *child_out) __attribute__((warn_unused_result));
 
 /* Signals the whole group; an ended group is no error. */

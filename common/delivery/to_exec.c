@@ -4,6 +4,7 @@
 #include <event2/event.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,8 +42,9 @@ struct exec_destination {
     int max_running;
     size_t max_output_bytes;
     int running;
-    struct exec_list waiting; /* own: not started */
-    struct exec_list started; /* own: running, or cancelled and not reaped yet */
+    struct exec_list waiting;             /* own: not started */
+    struct exec_list started;             /* own: running, or cancelled and not reaped yet */
+    const struct delivery_groups *groups; /* borrow, or NULL */
 };
 
 struct exec_attempt {
@@ -54,6 +56,7 @@ struct exec_attempt {
     bool is_started;
     bool timed_out;
     struct exec_child child;
+    _Atomic pid_t *group; /* where its group is noted, or NULL */
     struct event *exited; /* own */
     struct event *in;     /* own; NULL once standard input is closed */
     struct event *out;    /* own; NULL once closed */
@@ -130,12 +133,20 @@ static void attempt_free(struct exec_attempt *a)
     free(a);
 }
 
+static void forget_group(struct exec_attempt *a)
+{
+    if (a->group)
+        atomic_store(a->group, 0);
+    a->group = NULL;
+}
+
 static void exec_close(void *destination)
 {
     struct exec_destination *to = destination;
     struct exec_attempt *a;
     while ((a = TAILQ_FIRST(&to->started))) { /* cancelled: SIGKILL is on its way to them */
         TAILQ_REMOVE(&to->started, a, link);
+        forget_group(a);
         waitpid(a->child.pid, NULL, 0);
         attempt_free(a);
     }
@@ -268,10 +279,11 @@ static void end(struct exec_attempt *a, enum verdict verdict, const char *class,
 }
 
 /* Stragglers of the group go before the leader is reaped: until then its id cannot be reused. */
-static int reap(const struct exec_attempt *a)
+static int reap(struct exec_attempt *a)
 {
     int status = -1;
     exec_child_kill(a->child.pid, SIGKILL);
+    forget_group(a);
     while (waitpid(a->child.pid, &status, 0) == -1 && errno == EINTR)
         continue;
     return status;
@@ -317,7 +329,8 @@ static struct event *watch(struct exec_attempt *a, int fd, short what, event_cal
 static int run(struct exec_attempt *a)
 {
     char **env = make_environment(a);
-    int failed = exec_child_start(a->to->file, a->to->argv, env, &a->child);
+    a->group = a->to->groups ? a->to->groups->place(a->to->groups->arg) : NULL;
+    int failed = exec_child_start(a->to->file, a->to->argv, env, a->group, &a->child);
     int saved = errno;
     free_environment(env);
     errno = saved;
@@ -404,6 +417,12 @@ static bool exec_waiting(const void *attempt)
     return !a->exited;
 }
 
+static void exec_note_groups(void *destination, const struct delivery_groups *groups)
+{
+    struct exec_destination *to = destination;
+    to->groups = groups;
+}
+
 const struct delivery_type to_exec_type = {
     .name = "exec",
     .open = exec_open,
@@ -411,4 +430,5 @@ const struct delivery_type to_exec_type = {
     .start = exec_start,
     .cancel = exec_cancel,
     .waiting = exec_waiting,
+    .note_groups = exec_note_groups,
 };
