@@ -424,13 +424,15 @@ static struct ledger_op *claim_op_new(struct ledger *l, struct ledger_claim *cla
     return op;
 }
 
-void ledger_claim(struct ledger *l, const struct ledger_key *key, const char *trace_id,
-                  int max_attempts, ledger_result_cb *done, void *arg)
+const struct ledger_claim *ledger_claim(struct ledger *l, const struct ledger_key *key,
+                                        const char *trace_id, int max_attempts,
+                                        ledger_result_cb *done, void *arg)
 {
     struct ledger_claim *claim = claim_new(l, ledger_id(key), key->payload_sha256);
     struct ledger_op *op = claim_op_new(l, claim, trace_id, done, arg);
     op->max_attempts = max_attempts;
     ask(op);
+    return claim;
 }
 
 /* ---- a redrive's claim ---- */

@@ -85,9 +85,12 @@ struct ledger_key {
 /* A message's claim, by the consumer (states and rules: product.md section 3 *Ledger*). One request
  * where the record is absent or open and due: it adds the attempt. Where the record is in another
  * state it is claimed as it stands, with a second request. trace_id is kept from the first claim.
+ * What is asked for is returned, for its id and owner, borrowed until the callback: these are to be
+ * known before the ledger may know them. (With a key conflict the id that is claimed is another.)
  */
-void ledger_claim(struct ledger *l, const struct ledger_key *key, const char *trace_id,
-                  int max_attempts, ledger_result_cb *done, void *arg);
+const struct ledger_claim *ledger_claim(struct ledger *l, const struct ledger_key *key,
+                                        const char *trace_id, int max_attempts,
+                                        ledger_result_cb *done, void *arg);
 
 /* A redrive's claim on the record with this id: one that is dead, or absent (made as dead).
  * delivered is handed out unclaimed (claim NULL, record borrowed for the callback) unless force;
