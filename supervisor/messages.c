@@ -10,6 +10,7 @@
 #include "supervisor/holds.h"
 #include "supervisor/materials.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/tables.h"
 
 /* Messages are never changed once parsed, so one can be kept and sent on as it came. */
 static json_t *unchanged(const json_t *msg)
@@ -93,6 +94,14 @@ static void tell_uses(struct supervisor *s, struct process *keyring)
     asks_free(g.told);
 }
 
+/* ---- in-flight tables ---- */
+
+static void take_settled(struct supervisor *s, struct process *from, const json_t *msg)
+{
+    if (from->plan->role == ROLE_CONSUMER)
+        tables_settled(s->tables, from, json_integer_value(json_object_get(msg, "table")));
+}
+
 static void ignore(struct supervisor *s, struct process *from, const json_t *msg)
 {
     (void)s, (void)from, (void)msg;
@@ -114,6 +123,7 @@ static const struct {
     {"stale", pass_ask_on},
     {"gate", take_gate},
     {"pong", ignore},
+    {"settled", take_settled},
 };
 
 void messages_take(void *arg, struct process *from, const json_t *msg)

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <stdio.h>
@@ -141,9 +140,9 @@ static int open_health(struct process *p)
 
 /* Forks the worker with the descriptors of message.h: the channel's other end, snapshot, in-flight
  * table, health socket, listeners, and for the store its lock. */
-static pid_t run_worker(struct process *p, int channel_fd, int snapshot_fd, int null_fd)
+static pid_t run_worker(struct process *p, int channel_fd, int snapshot_fd, int table_fd)
 {
-    int fds[SPAWN_MAX_FDS] = {channel_fd, snapshot_fd, null_fd, p->health_fd};
+    int fds[SPAWN_MAX_FDS] = {channel_fd, snapshot_fd, table_fd, p->health_fd};
     size_t count = WORKER_FD_LISTEN - WORKER_FD_CHANNEL;
     for (size_t i = 0; i < p->plan->listener_count; i++)
         fds[count++] = listener_fd(p->plan->listeners[i]);
@@ -163,13 +162,13 @@ static int start_process(void *arg)
     struct process *p = arg;
     int lock_fd =
         p->plan->role == ROLE_STORE ? WORKER_FD_LISTEN + (int)p->plan->listener_count : -1;
-    int pair[2] = {-1, -1}, snapshot_fd = -1, null_fd = -1, rc = -1;
+    int pair[2] = {-1, -1}, snapshot_fd = -1, table_fd = -1, rc = -1;
     if (open_health(p) != 0)
         return -1;
     if (channel_pair(pair) == 0 &&
         (snapshot_fd = plan_snapshot(p->plan, p->number, p->name, lock_fd)) >= 0 &&
-        (null_fd = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 &&
-        (p->pid = run_worker(p, pair[1], snapshot_fd, null_fd)) > 0) {
+        (table_fd = p->host->table(p->host->arg, p)) >= 0 &&
+        (p->pid = run_worker(p, pair[1], snapshot_fd, table_fd)) > 0) {
         p->channel = channel_new(p->host->base, pair[0], &callbacks, p);
         pair[0] = -1;
         rc = 0;
@@ -177,7 +176,7 @@ static int start_process(void *arg)
         p->pid = 0;
         log_error("%s cannot be started: %s", p->name, strerror(errno));
     }
-    int fds[] = {pair[0], pair[1], snapshot_fd, null_fd};
+    int fds[] = {pair[0], pair[1], snapshot_fd, table_fd};
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
         if (fds[i] >= 0)
             close(fds[i]);
@@ -320,6 +319,7 @@ void process_reap(struct process *p)
     p->channel = NULL;
     json_decref(p->beat);
     p->beat = NULL;
+    p->host->died(p->host->arg, p, before == SLOT_DRAINING);
     handle(p, SLOT_DIED);
     log_death(p, pid, before, status);
 }
@@ -340,12 +340,17 @@ void process_tick(struct process *p, bool on_time)
     }
 }
 
-void process_send(struct process *p, json_t *msg)
+void process_send_fd(struct process *p, json_t *msg, int fd)
 {
     if (p->channel != NULL)
-        channel_send(p->channel, msg, -1);
+        channel_send(p->channel, msg, fd);
     else
         json_decref(msg);
+}
+
+void process_send(struct process *p, json_t *msg)
+{
+    process_send_fd(p, msg, -1);
 }
 
 void process_signal(struct process *p, int signo)

@@ -20,13 +20,18 @@ struct process;
 
 /* What all processes share; const while any lives. */
 struct process_host {
-    struct event_base *base;                       /* borrow */
-    const char *program_dir;                       /* borrow: where sluice-<role> is */
-    const char *run_dir;                           /* borrow */
-    int store_lock_fd;                             /* the store inherits it */
-    void *arg;                                     /* for the calls below */
-    void (*changed)(void *arg);                    /* some slot changed its state */
+    struct event_base *base;    /* borrow */
+    const char *program_dir;    /* borrow: where sluice-<role> is */
+    const char *run_dir;        /* borrow */
+    int store_lock_fd;          /* the store inherits it */
+    void *arg;                  /* for the calls below */
+    void (*changed)(void *arg); /* some slot changed its state */
+    /* About to be forked: the descriptor of its in-flight table, to be closed by us; -1 with errno.
+     */
+    int (*table)(void *arg, const struct process *p);
     void (*started)(void *arg, struct process *p); /* just forked: its first messages can be sent */
+    /* Reaped, and not started again yet. asked: its end was wanted. */
+    void (*died)(void *arg, const struct process *p, bool asked);
     void (*message)(void *arg, struct process *p, const json_t *msg); /* one that is not ours */
 };
 
@@ -72,8 +77,10 @@ void process_reap(struct process *p);
 /* Once a second. on_time: the supervisor itself was not late, so that silence is the worker's. */
 void process_tick(struct process *p, bool on_time);
 
-/* Sends a message (stolen) where the worker has a channel. */
+/* Sends a message (stolen) where the worker has a channel, with a descriptor (which stays the
+ * caller's) or without. */
 void process_send(struct process *p, json_t *msg);
+void process_send_fd(struct process *p, json_t *msg, int fd);
 void process_signal(struct process *p, int signo);
 
 /* Its entry in the control socket's status (new reference). */

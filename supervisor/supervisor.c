@@ -25,7 +25,9 @@
 #include "supervisor/materials.h"
 #include "supervisor/messages.h"
 #include "supervisor/notify.h"
+#include "supervisor/orphans.h"
 #include "supervisor/reload.h"
+#include "supervisor/tables.h"
 
 /* A tick later than this was our own delay (or the machine's), not the workers' silence. */
 enum { TICK_MS = 1000, TICK_LATE_MS = 1500 };
@@ -265,10 +267,12 @@ static void on_reconcile(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct supervisor *s = arg;
-    if (s->is_stopping)
+    if (s->is_stopping) {
         reconcile_stopping(s);
-    else
+    } else {
         reconcile_running(s);
+        tables_progress(s->tables);
+    }
     sweep(s);
     reload_progress(s->reload);
     holds_look(s->holds);
@@ -277,11 +281,32 @@ static void on_reconcile(evutil_socket_t fd, short what, void *arg)
 
 /* ---- signals and time ---- */
 
+static bool reap_worker(void *arg, pid_t pid)
+{
+    struct supervisor *s = arg;
+    struct process *p;
+    TAILQ_FOREACH(p, &s->processes, link)
+    {
+        if (p->pid != pid)
+            continue;
+        process_reap(p);
+        return true;
+    }
+    return false;
+}
+
+static bool is_noted_group(void *arg, pid_t pid)
+{
+    const struct supervisor *s = arg;
+    return tables_has_group(s->tables, pid);
+}
+
 static void reap(struct supervisor *s)
 {
     struct process *p;
     TAILQ_FOREACH(p, &s->processes, link)
     process_reap(p);
+    orphans_reap(&(struct orphans_reaper){reap_worker, is_noted_group, s});
 }
 
 static void name_missing(const struct supervisor *s)
@@ -474,6 +499,20 @@ static int open_all(struct supervisor *s, int *exit_status_out)
     return s->control == NULL ? -1 : 0;
 }
 
+/* The host's calls for in-flight tables. What a stop of the whole service leaves in them comes back
+ * by its visibility timeout: there is nobody to settle it. */
+static int open_table(void *arg, const struct process *p)
+{
+    struct supervisor *s = arg;
+    return tables_open(s->tables, p);
+}
+
+static void close_table(void *arg, const struct process *p, bool asked)
+{
+    struct supervisor *s = arg;
+    tables_died(s->tables, p, asked, !s->is_stopping);
+}
+
 struct supervisor *supervisor_new(const char *config_path, json_t *conf, int store_lock_fd,
                                   struct detach *detach, int *exit_status_out)
 {
@@ -493,8 +532,18 @@ struct supervisor *supervisor_new(const char *config_path, json_t *conf, int sto
     s->asks = asks_new();
     s->holds = holds_new(s);
     TAILQ_INIT(&s->processes);
-    s->host = (struct process_host){s->base, s->program_dir, s->run_dir,     store_lock_fd,
-                                    s,       on_changed,     messages_greet, messages_take};
+    s->tables = tables_new(&s->processes);
+    s->host = (struct process_host){.base = s->base,
+                                    .program_dir = s->program_dir,
+                                    .run_dir = s->run_dir,
+                                    .store_lock_fd = store_lock_fd,
+                                    .arg = s,
+                                    .changed = on_changed,
+                                    .table = open_table,
+                                    .started = messages_greet,
+                                    .died = close_table,
+                                    .message = messages_take};
+    orphans_adopt();
     s->reload = reload_new(s);
     watch(s);
     if (open_all(s, exit_status_out) == 0)
@@ -514,12 +563,13 @@ int supervisor_run(struct supervisor *s)
 }
 
 /* After a stop now, the killed workers are waited for: when we are gone, so is everything. */
-static void bury(struct process *p)
+static void bury(struct supervisor *s, struct process *p)
 {
     if (p->pid > 0) {
         process_signal(p, SIGKILL);
         waitpid(p->pid, NULL, 0);
         p->pid = 0;
+        tables_died(s->tables, p, true, false);
     }
     process_free(p);
 }
@@ -531,7 +581,7 @@ void supervisor_free(struct supervisor *s)
     struct process *p;
     while ((p = TAILQ_FIRST(&s->processes)) != NULL) {
         TAILQ_REMOVE(&s->processes, p, link);
-        bury(p);
+        bury(s, p);
     }
     reload_free(s->reload);
     for (int role = 0; role < ROLE_COUNT; role++)
@@ -542,6 +592,7 @@ void supervisor_free(struct supervisor *s)
     holds_free(s->holds);
     materials_free(s->materials);
     asks_free(s->asks);
+    tables_free(s->tables);
     for (int i = 0; i < SUPERVISOR_SIGNALS; i++)
         event_free(s->signals[i]);
     event_free(s->tick);

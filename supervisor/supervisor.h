@@ -23,6 +23,7 @@ struct holds;
 struct materials;
 struct notify;
 struct reload;
+struct tables;
 
 enum { SUPERVISOR_SIGNALS = 5 };
 
@@ -40,6 +41,7 @@ struct supervisor {
     struct materials *materials;   /* own */
     struct asks *asks;             /* own */
     struct holds *holds;           /* own */
+    struct tables *tables;         /* own */
     struct reload *reload;         /* own */
     struct control *control;       /* own */
     struct notify *notify;         /* own; NULL: no service manager listens */

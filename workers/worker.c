@@ -231,6 +231,10 @@ static void on_message(void *arg, const json_t *msg, int fd)
         void (*take)(struct worker *w, const json_t *msg);
     } takers[] = {{"ping", on_ping}, {"drain", on_drain}, {"material", on_material}};
     struct worker *w = arg;
+    if (fd >= 0 && w->role->handed) {
+        w->role->handed(w->role_state, msg, fd);
+        return;
+    }
     if (fd >= 0)
         close(fd);
     for (size_t i = 0; i < sizeof(takers) / sizeof(takers[0]); i++) {

@@ -42,6 +42,9 @@ struct worker_role {
     /* A message that the skeleton does not know, and every material; signing keys and trouble have
      * already been taken in. Optional. */
     void (*message)(void *state, const json_t *msg);
+    /* One that brought a descriptor, which is the role's from now on. Optional; without it the
+     * descriptor is closed, and the message goes to `message`. */
+    void (*handed)(void *state, const json_t *msg, int fd);
 };
 
 int worker_main(int argc, char **argv, const struct worker_role *role);

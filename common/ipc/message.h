@@ -9,7 +9,7 @@
 enum {
     WORKER_FD_CHANNEL = 3,  /* its channel (channel.h); EOF means drain */
     WORKER_FD_SNAPSHOT = 4, /* sealed memfd: {"process": {...}, "conf": its role's slice} */
-    WORKER_FD_INFLIGHT = 5, /* in-flight table; /dev/null where the role has none */
+    WORKER_FD_INFLIGHT = 5, /* in-flight table, inflight_table.h; else /dev/null */
     WORKER_FD_HEALTH = 6,   /* listening Unix socket RUN/health/<worker>.sock */
     WORKER_FD_LISTEN = 7,   /* from here on: process.listeners, in that order */
 };
@@ -36,6 +36,10 @@ enum {
  *   gate      W→S→W  a dependency is throttled or failing: everybody holds back from it
  *   pause     S→W    source: its queue is not polled, until
  *   resume    S→W    source
+ *   settle    S→W    table (number), worker (whose it was), with the descriptor of its in-flight
+ *                    table: to a consumer that is ready, which settles what is in it
+ *   settled   W→S    table: it is. Before that the table is kept, and given to the next where this
+ *                    one dies or is drained
  *
  * A need and a stale are repeated each second until a material (of another version) has come. The
  * supervisor answers from what it keeps where it can, and passes on each different one once a
