@@ -77,6 +77,14 @@ static bool take_ticket(const char *point)
     return taken;
 }
 
+bool fault_point_about(const char *point, const void *text, size_t len)
+{
+    const char *part = getenv("SLUICE_FAULT_MATCH");
+    if (part && !memmem(text, len, part, strlen(part)))
+        return false;
+    return fault_point(point);
+}
+
 bool fault_point(const char *point)
 {
     if (!faults.loaded)

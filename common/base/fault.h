@@ -2,6 +2,7 @@
 #define COMMON_BASE_FAULT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Named places at which a test can make this process die or a step fail.
  *
@@ -17,5 +18,9 @@
  * where there is none nobody dies. Points are named "<role or module>.<step>", for example
  * "store.commit". */
 bool fault_point(const char *point);
+
+/* A point that is about some text (an event's body): with SLUICE_FAULT_MATCH=PART it is reached
+ * only where the text has that part in it. */
+bool fault_point_about(const char *point, const void *text, size_t len);
 
 #endif
