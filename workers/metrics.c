@@ -60,6 +60,7 @@ static const struct help {
     {"consumer_requeued_total", "Delayed copies sent for a retry."},
     {"consumer_claims_lost_total", "Claims of the ledger lost while the event was in work."},
     {"consumer_ledger_unreachable_total", "Receives for which the ledger gave no answer."},
+    {"consumer_settled_total", "Messages of dead consumers given back to their queues."},
     {"consumer_polls_total", "Receive calls that were answered."},
     {"consumer_polls", "Receive calls under way."},
     {"consumer_in_flight", "Events in work."},

@@ -170,7 +170,9 @@ struct deadletter_object *deadletter_object_new(const struct deadletter_facts *f
 {
     const struct webhook *h = f->hook;
     const struct ledger_record *r = f->record;
-    json_t *event = json_loadb(h->body_len ? h->body : "", h->body_len, JSON_DECODE_ANY, NULL);
+    json_t *event =
+        f->unread ? NULL
+                  : json_loadb(h->body_len ? h->body : "", h->body_len, JSON_DECODE_ANY, NULL);
     json_t *json = json_object();
     put(json, "trace_id", json_string(*r->trace_id ? r->trace_id : h->trace_id));
     put(json, "source", text_json(h->source));

@@ -56,6 +56,7 @@ struct deadletter_facts {
     const char *ledger_id;
     const char *message_id;
     bool dlq;
+    bool unread; /* the body may kill who reads it: original_event is null */
 };
 
 /* The same facts give the same bytes. Free with deadletter_object_free. */

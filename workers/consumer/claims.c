@@ -77,9 +77,14 @@ static void on_answer(void *arg, const struct ledger_result *result)
         ledger_record_free(w->record);
         w->record = ledger_record_copy(result->record);
         w->claim_extend_mono_ms = next_extension_mono_ms(w);
+        if (result->key_conflict)
+            inflight_claimed(c->inflight, w, ledger_claim_id(w->claim),
+                             ledger_claim_owner(w->claim));
         arm(c);
     }
+    inflight_begin(c->inflight, w);
     c->callbacks->answer(c->arg, w, result);
+    inflight_end(c->inflight);
 }
 
 void claims_ask(struct claims *c, struct work *w)
@@ -93,8 +98,9 @@ void claims_ask(struct claims *c, struct work *w)
     ask->work_id = w->id;
     w->claims = c;
     LIST_INSERT_HEAD(&c->asks, ask, link);
-    ledger_claim(w->source->ledger, &key, w->hook->trace_id, w->source->max_retries + 1, on_answer,
-                 ask);
+    const struct ledger_claim *asked = ledger_claim(w->source->ledger, &key, w->hook->trace_id,
+                                                    w->source->max_retries + 1, on_answer, ask);
+    inflight_claimed(c->inflight, w, ledger_claim_id(asked), ledger_claim_owner(asked));
 }
 
 /* ---- writing ---- */
@@ -128,7 +134,9 @@ static void on_written(void *arg, enum ledger_written how, const char *error)
         lose(c, w, error);
     else if (w->write_releases)
         drop(w);
+    inflight_begin(c->inflight, w);
     done(c->arg, w, how == LEDGER_WRITTEN);
+    inflight_end(c->inflight);
 }
 
 void claims_write(struct claims *c, struct work *w, bool releases, work_written_cb *done)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/aws/endpoint.h"
 #include "common/aws/table_open.h"
@@ -9,10 +10,13 @@
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
+#include "common/ipc/inflight_table.h"
+#include "common/ipc/message.h"
 #include "workers/consumer/inflight.h"
 #include "workers/consumer/objects.h"
 #include "workers/consumer/poller.h"
 #include "workers/consumer/process.h"
+#include "workers/consumer/settler.h"
 #include "workers/consumer/source.h"
 #include "workers/worker.h"
 
@@ -29,6 +33,9 @@ struct consumer {
     struct queues *queues;         /* own */
     struct sources *sources;       /* own */
     struct inflight *inflight;     /* own */
+    struct inflight_table *table;  /* own: what outlives us of it */
+    struct delivery_groups groups;
+    struct settler *settler;       /* own */
     struct table_open *table_open; /* own, while the ledger's table is being opened */
     struct objects *objects;       /* own, or NULL */
     struct process *process;       /* own */
@@ -50,11 +57,52 @@ static void on_gone(void *arg)
         event_active(c->drained_event, 0, 0);
 }
 
-static void on_message(void *arg, struct queue *q, const struct sqs_message *message,
-                       int visibility_s, int64_t first_byte_mono_ms)
+static void on_messages(void *arg, struct queue *q, const struct sqs_message *messages,
+                        size_t count, int visibility_s, int64_t first_byte_mono_ms)
 {
     struct consumer *c = arg;
-    process_message(c->process, q, message, visibility_s, first_byte_mono_ms);
+    process_messages(c->process, q, messages, count, visibility_s, first_byte_mono_ms);
+}
+
+/* ---- the in-flight table, and those of others ---- */
+
+static _Atomic pid_t *group_place(void *arg)
+{
+    struct consumer *c = arg;
+    return inflight_table_group_place(c->table);
+}
+
+static void use_table(struct consumer *c)
+{
+    c->table = inflight_table_map(WORKER_FD_INFLIGHT);
+    if (!c->table) {
+        log_error("descriptor %d is no in-flight table: what this worker holds when it dies comes "
+                  "back no sooner than its visibility timeout",
+                  WORKER_FD_INFLIGHT);
+        return;
+    }
+    c->groups = (struct delivery_groups){group_place, c};
+    inflight_use_table(c->inflight, c->table);
+    sources_note_groups(c->sources, &c->groups);
+}
+
+static void on_settled(void *arg, int64_t table)
+{
+    struct consumer *c = arg;
+    json_t *msg = message_new("settled");
+    json_object_set_new(msg, "table", json_integer(table));
+    worker_send(c->worker, msg);
+}
+
+static void consumer_handed(void *state, const json_t *msg, int fd)
+{
+    struct consumer *c = state;
+    const char *worker = json_string_value(json_object_get(msg, "worker"));
+    if (strcmp(message_kind(msg), "settle") == 0)
+        settler_take(c->settler, json_integer_value(json_object_get(msg, "table")),
+                     worker ? worker : "a consumer", fd);
+    else
+        close(fd);
 }
 
 /* ---- queues and start ---- */
@@ -158,10 +206,12 @@ static void consumer_free(struct consumer *c)
     table_open_free(c->table_open);
     process_free(c->process);
     poller_free(c->poller);
+    settler_free(c->settler);
     inflight_free(c->inflight);
     objects_free(c->objects);
     sources_free(c->sources);
     queues_free(c->queues);
+    inflight_table_unmap(c->table);
     endpoint_free(c->dynamodb);
     endpoint_free(c->s3);
     free(c);
@@ -184,7 +234,7 @@ static void *consumer_start(struct worker *w)
 {
     static const struct queues_callbacks queue_callbacks = {on_queue_ready, on_trouble};
     static const struct process_callbacks process_callbacks = {on_gone, on_trouble};
-    static const struct poller_callbacks poller_callbacks = {on_message, on_polls_ended};
+    static const struct poller_callbacks poller_callbacks = {on_messages, on_polls_ended};
     const json_t *conf = worker_conf(w);
     struct event_base *base = worker_base(w);
     struct consumer *c = xcalloc(1, sizeof(*c));
@@ -199,12 +249,14 @@ static void *consumer_start(struct worker *w)
         consumer_free(c);
         return NULL;
     }
+    use_table(c);
     open_ledger_and_bucket(c, conf);
     c->process = process_new(base, c->queues, c->sources, c->inflight, c->objects, &c->counters,
                              &process_callbacks, c);
     c->poller =
         poller_new(base, c->queues, c->sources, c->inflight,
                    (int)conf_int(conf, "consumer.in_flight"), &c->counters, &poller_callbacks, c);
+    c->settler = settler_new(base, c->queues, c->sources, &c->counters, on_settled, c);
     c->ready_timer = evtimer_new(base, on_ready_timer, c);
     c->drain_timer = evtimer_new(base, on_deadline, c);
     c->drained_event = event_new(base, -1, 0, on_drained, c);
@@ -240,6 +292,7 @@ static void consumer_beat(void *state, json_t *beat)
         {"requeued", n->requeued},
         {"claims_lost", n->claims_lost},
         {"ledger_unreachable", n->unreachable},
+        {"settled", n->settled},
     };
     json_t *counters = json_object();
     for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
@@ -271,6 +324,7 @@ int main(int argc, char **argv)
         .drain = consumer_drain,
         .beat = consumer_beat,
         .healthy = consumer_healthy,
+        .handed = consumer_handed,
     };
     return worker_main(argc, argv, &role);
 }

@@ -22,6 +22,7 @@ struct counters {
     int64_t requeued;      /* copies sent by the strategy requeue */
     int64_t claims_lost;   /* ledger claims lost while in work */
     int64_t unreachable;   /* receives for which the ledger gave no answer */
+    int64_t settled;       /* messages of dead consumers given back */
     int64_t polls;         /* receives answered */
 };
 

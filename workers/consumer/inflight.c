@@ -5,11 +5,13 @@
 
 #include "common/base/xalloc.h"
 #include "common/delivery/ledger.h"
+#include "common/ipc/inflight_table.h"
 
 struct inflight {
     struct work_list list; /* own, in the order of receipt */
     size_t count;
     uint64_t last_id;
+    struct inflight_table *table; /* borrow, or NULL */
 };
 
 struct inflight *inflight_new(void)
@@ -27,6 +29,30 @@ void inflight_free(struct inflight *all)
     while ((w = TAILQ_FIRST(&all->list)))
         inflight_remove(all, w);
     free(all);
+}
+
+void inflight_use_table(struct inflight *all, struct inflight_table *table)
+{
+    all->table = table;
+}
+
+void inflight_claimed(struct inflight *all, const struct work *w, const char *ledger_id,
+                      const char *owner)
+{
+    if (all->table)
+        inflight_table_claim(all->table, w->slot, ledger_id, owner);
+}
+
+void inflight_begin(struct inflight *all, const struct work *w)
+{
+    if (all->table)
+        inflight_table_begin(all->table, w->queue->url ? w->queue->url : "", w->message.id);
+}
+
+void inflight_end(struct inflight *all)
+{
+    if (all->table)
+        inflight_table_end(all->table);
 }
 
 static void copy_message(struct sqs_message *to, const struct sqs_message *from)
@@ -72,6 +98,9 @@ struct work *inflight_add(struct inflight *all, struct queue *queue,
     w->id = ++all->last_id;
     w->queue = queue;
     copy_message(&w->message, message);
+    w->slot = all->table && queue->url
+                  ? inflight_table_enter(all->table, queue->url, w->message.receipt_handle)
+                  : -1;
     TAILQ_INSERT_TAIL(&all->list, w, link);
     all->count++;
     return w;
@@ -90,6 +119,8 @@ void inflight_remove(struct inflight *all, struct work *w)
 {
     TAILQ_REMOVE(&all->list, w, link);
     all->count--;
+    if (all->table)
+        inflight_table_leave(all->table, w->slot);
     ledger_claim_free(w->claim);
     ledger_record_free(w->record);
     webhook_free(w->hook);

@@ -19,6 +19,7 @@ struct claims;
 struct settle;
 struct ledger_claim;
 struct ledger_record;
+struct inflight_table;
 struct work;
 typedef void work_written_cb(void *arg, struct work *w, bool written);
 
@@ -46,6 +47,8 @@ struct work {
     struct object_write *object; /* own of settle.c, while WORK_COPYING */
     int retry_count;             /* its RetryCount; 0 without */
     char sha256[65];             /* of the exact body, hex; "" where hook is NULL */
+    int slot;                    /* of inflight.c: its place in the table, -1 without */
+    int kills;                   /* workers that died of it, as far as that was asked */
 
     /* of lease.c */
     int visibility_s; /* of the poll: what each extension asks for */
@@ -77,6 +80,17 @@ TAILQ_HEAD(work_list, work);
 struct inflight;
 struct inflight *inflight_new(void);
 void inflight_free(struct inflight *all); /* it must be empty but for messages without calls */
+
+/* From now on what is held is noted in a table that outlives this process (borrowed): messages as
+ * they are added and removed, and what the next three say. */
+void inflight_use_table(struct inflight *all, struct inflight_table *table);
+/* The ledger is about to be asked for a claim on its event. */
+void inflight_claimed(struct inflight *all, const struct work *w, const char *ledger_id,
+                      const char *owner);
+/* Around the code that handles what is in a message: if we die there, it was its fault. Not nested;
+ * the message may have left by the end. */
+void inflight_begin(struct inflight *all, const struct work *w);
+void inflight_end(struct inflight *all);
 
 /* Takes a message in (copied). */
 struct work *inflight_add(struct inflight *all, struct queue *queue,

@@ -7,6 +7,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
+#include "workers/consumer/poison.h"
 #include "workers/consumer/process.h"
 #include "workers/consumer/route.h"
 
@@ -267,16 +268,10 @@ static void delivered(struct process *p, struct work *w, const struct delivery_o
     outcome_write(p, w, true, on_delivered_written);
 }
 
-static void on_outcome(void *arg, const struct delivery_outcome *outcome)
+static void judge(struct process *p, struct work *w, const struct delivery_outcome *outcome)
 {
-    struct attempt *attempt = arg;
-    struct process *p = attempt->process;
-    struct work *w = attempt->work;
     int n = attempt_of(w);
     struct route route;
-    free(attempt);
-    w->attempt = NULL;
-    w->delivery = NULL;
     if (outcome->verdict == DELIVERED) {
         delivered(p, w, outcome);
         return;
@@ -291,6 +286,19 @@ static void on_outcome(void *arg, const struct delivery_outcome *outcome)
     log_info("event retried trace=%s source=%s attempt=%d delay_s=%d status=%d: %s",
              w->hook->trace_id, w->hook->source, n, route.delay_s, outcome->status, outcome->error);
     retry(p, w, route.delay_s);
+}
+
+static void on_outcome(void *arg, const struct delivery_outcome *outcome)
+{
+    struct attempt *attempt = arg;
+    struct process *p = attempt->process;
+    struct work *w = attempt->work;
+    free(attempt);
+    w->attempt = NULL;
+    w->delivery = NULL;
+    inflight_begin(p->inflight, w);
+    judge(p, w, outcome);
+    inflight_end(p->inflight);
 }
 
 static void deliver(struct process *p, struct work *w)
@@ -319,8 +327,11 @@ void outcome_cancel(struct work *w)
 void outcome_deliver(struct process *p, struct work *w)
 {
     struct route route;
-    route_received(w->source, &w->message, w->hook, w->claim ? w->record : NULL, clock_wall_ms(),
-                   &route);
+    if (w->kills >= POISON_KILLS)
+        route_poison(w->kills, &route);
+    else
+        route_received(w->source, &w->message, w->hook, w->claim ? w->record : NULL,
+                       clock_wall_ms(), &route);
     if (route.action == ROUTE_DELIVER) {
         deliver(p, w);
         return;

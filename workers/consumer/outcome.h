@@ -21,6 +21,7 @@ struct process {
     struct settle *settle;         /* own; as above */
     const struct process_callbacks *callbacks;
     void *arg;
+    LIST_HEAD(, inquiry) inquiries; /* own: of process.c */
     bool draining;
     char trouble[256]; /* of the ledger, "" when all is well */
 };

@@ -122,8 +122,10 @@ static void on_answer(void *arg, const struct aws_reply *reply, const struct sqs
     for (size_t i = 0; reply->class == AWS_OK && i < count; i++) {
         p->counters->received++;
         fault_point("consumer.received");
-        p->callbacks->message(p->arg, lane->queue, &messages[i], poll->visibility_s, first_byte);
     }
+    if (reply->class == AWS_OK && count > 0)
+        p->callbacks->messages(p->arg, lane->queue, messages, count, poll->visibility_s,
+                               first_byte);
     if (!p->stopped)
         poller_kick(p);
     else if (poller_active(p) == 0)

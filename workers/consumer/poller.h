@@ -16,8 +16,9 @@
 struct poller;
 
 struct poller_callbacks {
-    void (*message)(void *arg, struct queue *q, const struct sqs_message *message, int visibility_s,
-                    int64_t first_byte_mono_ms);
+    /* What a poll has brought, one or more. */
+    void (*messages)(void *arg, struct queue *q, const struct sqs_message *messages, size_t count,
+                     int visibility_s, int64_t first_byte_mono_ms);
     /* After poller_stop returned false: the last poll is over. */
     void (*ended)(void *arg);
 };
@@ -35,7 +36,7 @@ void poller_kick(struct poller *p);
 /* Ends polling for good. Polls that are parked are cancelled: the embedded store withdraws a poll
  * whose connection is closed. Younger ones may have their answer on its way, whose messages would
  * be nobody's until their visibility timeout ends; they have 300 ms in all to bring it. True where
- * no poll is left; otherwise `message` may still be called, and `ended` once. */
+ * no poll is left; otherwise `messages` may still be called, and `ended` once. */
 bool poller_stop(struct poller *p) __attribute__((warn_unused_result));
 
 int poller_active(const struct poller *p);

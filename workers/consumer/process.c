@@ -1,5 +1,6 @@
 #include "workers/consumer/process.h"
 
+#include <assert.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,10 +8,13 @@
 
 #include "common/aws/sigv4.h"
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
+#include "common/delivery/ledger_kills.h"
 #include "common/webhook/event_id.h"
 #include "workers/consumer/outcome.h"
+#include "workers/consumer/poison.h"
 #include "workers/consumer/route.h"
 
 #define BUSY_DOUBLINGS 6
@@ -241,6 +245,20 @@ static void on_answer(void *arg, struct work *w, const struct ledger_result *res
 
 /* ---- received ---- */
 
+/* A question to the ledger that waits for its answer. */
+struct inquiry {
+    LIST_ENTRY(inquiry) link;
+    struct process *process; /* borrow */
+    uint64_t work_id;
+};
+
+static void read_poison(struct process *p, struct work *w)
+{
+    const struct source *first = sources_of_queue(p->sources, w->queue, NULL);
+    w->hook = poison_webhook(&w->message, first->name, w->queue->name);
+    w->source = sources_of_queue(p->sources, w->queue, w->hook->source);
+}
+
 /* The event in a message, with its id and trace where it did not come through our ingest. */
 static void read_event(struct process *p, struct work *w, char *reason, size_t reason_size)
 {
@@ -261,19 +279,18 @@ static void read_event(struct process *p, struct work *w, char *reason, size_t r
         webhook_derived_trace(queue, w->hook->event_id, w->hook->trace_id);
 }
 
-void process_message(struct process *p, struct queue *q, const struct sqs_message *message,
-                     int visibility_s, int64_t first_byte_mono_ms)
+static void handle(struct process *p, struct work *w)
 {
     char malformed[256] = "";
     struct route route;
-    struct work *w = inflight_add(p->inflight, q, message);
-    lease_begin(p->lease, w, visibility_s, first_byte_mono_ms);
-    if (p->draining) { /* the answer of a poll that was under way */
-        settle_release(p->settle, w);
-        return;
+    if (w->kills < POISON_KILLS) {
+        fault_point_about("consumer.parsing", w->message.body, w->message.body_len);
+        read_event(p, w, malformed, sizeof(malformed));
+    } else {
+        read_poison(p, w);
     }
-    read_event(p, w, malformed, sizeof(malformed));
-    if (!route_readable(w->source, &w->message, w->hook, malformed, &route)) {
+    if (w->kills < POISON_KILLS &&
+        !route_readable(w->source, &w->message, w->hook, malformed, &route)) {
         settle_inspect(p->settle, w, route.reason);
         return;
     }
@@ -283,6 +300,58 @@ void process_message(struct process *p, struct queue *q, const struct sqs_messag
         ask(p, w);
     else
         outcome_deliver(p, w);
+}
+
+static void begin(struct process *p, struct work *w)
+{
+    if (p->draining) { /* the answer of a poll that was under way */
+        settle_release(p->settle, w);
+        return;
+    }
+    inflight_begin(p->inflight, w);
+    handle(p, w);
+    inflight_end(p->inflight);
+}
+
+static void on_kills(void *arg, int kills)
+{
+    struct inquiry *inquiry = arg;
+    struct process *p = inquiry->process;
+    struct work *w = inflight_find(p->inflight, inquiry->work_id);
+    LIST_REMOVE(inquiry, link);
+    free(inquiry);
+    if (!w)
+        return;
+    w->kills = kills;
+    begin(p, w);
+}
+
+/* One that was received before may have killed who received it. */
+static void look_at_kills(struct process *p, struct work *w)
+{
+    struct ledger_kills *ledger = sources_kills_of_queue(p->sources, w->queue);
+    if (!ledger || w->message.receive_count < 2 || p->draining) {
+        begin(p, w);
+        return;
+    }
+    struct inquiry *inquiry = xcalloc(1, sizeof(*inquiry));
+    inquiry->process = p;
+    inquiry->work_id = w->id;
+    LIST_INSERT_HEAD(&p->inquiries, inquiry, link);
+    ledger_kills_get(ledger, w->queue->url, w->message.id, on_kills, inquiry);
+}
+
+void process_messages(struct process *p, struct queue *q, const struct sqs_message *messages,
+                      size_t count, int visibility_s, int64_t first_byte_mono_ms)
+{
+    struct work *taken[SQS_BATCH_MAX];
+    assert(count <= SQS_BATCH_MAX);
+    for (size_t i = 0; i < count; i++) {
+        taken[i] = inflight_add(p->inflight, q, &messages[i]);
+        lease_begin(p->lease, taken[i], visibility_s, first_byte_mono_ms);
+    }
+    for (size_t i = 0; i < count; i++)
+        look_at_kills(p, taken[i]);
 }
 
 /* ---- leases and claims ---- */
@@ -376,6 +445,11 @@ void process_free(struct process *p)
     for (w = inflight_first(p->inflight); w; w = TAILQ_NEXT(w, link))
         if (w->delivery)
             outcome_cancel(w);
+    struct inquiry *inquiry;
+    while ((inquiry = LIST_FIRST(&p->inquiries))) { /* the sources go next, and end the calls */
+        LIST_REMOVE(inquiry, link);
+        free(inquiry);
+    }
     settle_free(p->settle);
     claims_free(p->claims);
     lease_free(p->lease);

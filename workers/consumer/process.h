@@ -31,9 +31,10 @@ struct process *process_new(struct event_base *base, struct queues *queues,
                             const struct process_callbacks *callbacks, void *arg);
 void process_free(struct process *p); /* before the sources, the objects and the queues */
 
-/* A message has been received. */
-void process_message(struct process *p, struct queue *q, const struct sqs_message *message,
-                     int visibility_s, int64_t first_byte_mono_ms);
+/* Messages have been received, at most SQS_BATCH_MAX: all of them are noted before the first is
+ * looked at. */
+void process_messages(struct process *p, struct queue *q, const struct sqs_message *messages,
+                      size_t count, int visibility_s, int64_t first_byte_mono_ms);
 
 /* From now on nothing new is begun: messages whose delivery has not begun go back, their attempt
  * uncounted; with begun_too (the drain's deadline) all do. */

@@ -77,6 +77,15 @@ void route_received(const struct source *source, const struct sqs_message *messa
     }
 }
 
+void route_poison(int kills, struct route *r)
+{
+    char why[96];
+    memset(r, 0, sizeof(*r));
+    snprintf(why, sizeof(why), "%d workers died while they handled it; it was not read again",
+             kills);
+    dead(r, "poison", why);
+}
+
 void route_failed(const struct source *source, const struct webhook *hook, int attempt,
                   const struct delivery_outcome *outcome, struct route *r)
 {

@@ -42,6 +42,9 @@ void route_received(const struct source *source, const struct sqs_message *messa
                     const struct webhook *hook, const struct ledger_record *record, int64_t now_ms,
                     struct route *route_out);
 
+/* The dead letter of a message that has killed so many workers. */
+void route_poison(int kills, struct route *route_out);
+
 /* After an attempt that was not DELIVERED. The delay is the backoff's, but not shorter than the
  * destination asked for. */
 void route_failed(const struct source *source, const struct webhook *hook, int attempt,

@@ -14,6 +14,7 @@
 #include "workers/consumer/batch.h"
 #include "workers/consumer/copy.h"
 #include "workers/consumer/objects.h"
+#include "workers/consumer/poison.h"
 #include "workers/consumer/source.h"
 
 #define DELETE_TRIES 5
@@ -256,10 +257,12 @@ static void on_object(void *arg, const char *key)
     struct settle *s = w->settle;
     snprintf(w->dlq_key, sizeof(w->dlq_key), "%s", key);
     drop_copies(w);
+    inflight_begin(s->inflight, w);
     if (w->source->dead_letters)
         start_queue_copy(s, w);
     else
         buried(s, w);
+    inflight_end(s->inflight);
 }
 
 static void start_object(struct settle *s, struct work *w)
@@ -271,6 +274,7 @@ static void start_object(struct settle *s, struct work *w)
         .ledger_id = w->claim ? ledger_claim_id(w->claim) : "",
         .message_id = w->message.id,
         .dlq = w->source->dead_letters != NULL,
+        .unread = w->kills >= POISON_KILLS,
     };
     w->settle = s;
     w->object =

@@ -17,6 +17,7 @@ struct sources {
     size_t count;
     struct named_destination *destinations; /* own */
     size_t destination_count;
+    struct ledger_kills *kills; /* own; NULL where no source has a ledger */
 };
 
 static struct destination *destination_named(struct sources *all, struct event_base *base,
@@ -62,6 +63,8 @@ static int read_source(struct sources *all, struct event_base *base, const json_
                                              .claim_ms = s->visibility_s * INT64_C(1000),
                                              .retention_s = conf_int(conf, "ledger.retention_s")};
         s->ledger = ledger_new(where->client, where->endpoint, &config);
+        if (!all->kills)
+            all->kills = ledger_kills_new(where->client, where->endpoint, &config);
     }
     s->destination = destination_named(all, base, conf, conf_str(one, "destination"));
     if (s->destination)
@@ -97,6 +100,7 @@ void sources_free(struct sources *all)
         destination_free(all->destinations[i].destination);
     for (size_t i = 0; i < all->count; i++)
         ledger_free(all->list[i].ledger);
+    ledger_kills_free(all->kills);
     free(all->destinations);
     free(all->list);
     free(all);
@@ -147,4 +151,18 @@ void sources_poll_times(const struct sources *all, const struct queue *queue, in
         if (s->visibility_s > *visibility_s_out)
             *visibility_s_out = s->visibility_s;
     }
+}
+
+struct ledger_kills *sources_kills_of_queue(const struct sources *all, const struct queue *queue)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (all->list[i].queue == queue && all->list[i].ledger)
+            return all->kills;
+    return NULL;
+}
+
+void sources_note_groups(const struct sources *all, const struct delivery_groups *groups)
+{
+    for (size_t i = 0; i < all->destination_count; i++)
+        destination_note_groups(all->destinations[i].destination, groups);
 }

@@ -8,6 +8,7 @@
 
 #include "common/delivery/delivery.h"
 #include "common/delivery/ledger.h"
+#include "common/delivery/ledger_kills.h"
 #include "workers/consumer/queues.h"
 
 /* The configured sources as the consumer uses them. */
@@ -49,6 +50,13 @@ void sources_free(struct sources *all); /* no delivery may be under way */
 /* Whether any source has a ledger; whether any writes dead letters to S3. */
 bool sources_use_ledger(const struct sources *all);
 bool sources_use_s3(const struct sources *all);
+
+/* What the ledger knows of workers that died of a message of this queue; NULL where no source that
+ * reads it has a ledger. Also gives back the claims of such workers, whatever their queue. */
+struct ledger_kills *sources_kills_of_queue(const struct sources *all, const struct queue *queue);
+
+/* destination_note_groups of every destination. */
+void sources_note_groups(const struct sources *all, const struct delivery_groups *groups);
 
 /* The source with this name that reads this queue, else the first one that reads it. */
 const struct source *sources_of_queue(const struct sources *all, const struct queue *queue,

@@ -17,12 +17,14 @@ static struct {
     int ended;
 } t;
 
-static void on_message(void *arg, struct queue *q, const struct sqs_message *m, int visibility_s,
-                       int64_t first_byte_mono_ms)
+static void on_messages(void *arg, struct queue *q, const struct sqs_message *m, size_t count,
+                        int visibility_s, int64_t first_byte_mono_ms)
 {
     (void)arg, (void)first_byte_mono_ms;
     assert_int_equal(visibility_s, 33);
-    inflight_add(t.inflight, q, m);
+    assert_true(count > 0);
+    for (size_t i = 0; i < count; i++)
+        inflight_add(t.inflight, q, &m[i]);
 }
 
 static void on_ended(void *arg)
@@ -49,7 +51,7 @@ static json_t *slice(size_t count)
 
 static void start(size_t queues, int slots)
 {
-    static const struct poller_callbacks callbacks = {on_message, on_ended};
+    static const struct poller_callbacks callbacks = {on_messages, on_ended};
     memset(&t, 0, sizeof(t));
     fake_count = 0;
     fake_base = event_base_new();
