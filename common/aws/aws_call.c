@@ -10,8 +10,12 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "common/aws/answer.h"
+#include "common/aws/clock_skew.h"
 #include "common/aws/material.h"
+#include "common/aws/retry_quota.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/base/xalloc.h"
 
 #define KEY_POLL_MS 50
@@ -27,9 +31,18 @@ struct refusal {
     int64_t until_mono_ms; /* no newer one is waited for after it */
 };
 
+/* What is known of a service from all calls to it. */
+struct service {
+    LIST_ENTRY(service) link;
+    char *identity, *name; /* own */
+    struct retry_quota quota;
+    struct clock_skew skew;
+};
+
 struct call {
     TAILQ_ENTRY(call) link;
     struct aws_client *client; /* borrowed: owns us */
+    struct service *service;   /* borrowed: the client's */
     uint64_t id;
     struct aws_endpoint endpoint;
     struct aws_request request; /* its strings and headers are owned, its body is borrowed */
@@ -42,6 +55,8 @@ struct call {
     int64_t key_version;     /* of the last attempt's key */
     struct refusal *refusal; /* own: while a newer key is waited for; else NULL */
     bool was_refused;
+    bool was_redated;
+    int retry_cost;      /* of the last retry, 0 before the first */
     uint64_t http_id;    /* 0: nothing is under way */
     struct event *timer; /* own */
     aws_reply_cb *done;
@@ -56,6 +71,7 @@ struct aws_client {
     struct http_client *others;      /* own */
     struct http_client *polls;       /* own: a send never queues behind parked polls */
     TAILQ_HEAD(, call) calls;
+    LIST_HEAD(, service) services;
     uint64_t last_id;
 };
 
@@ -109,53 +125,7 @@ static void finish_without_answer(struct call *call, enum aws_class class, const
     finish(call, &reply);
 }
 
-/* ---- judging an answer ---- */
-
-static const char *outcome_code(enum http_outcome outcome)
-{
-    static const char *const CODES[] = {
-        [HTTP_ANSWERED] = "",
-        [HTTP_TIMEOUT] = "Timeout",
-        [HTTP_UNREACHABLE] = "Unreachable",
-        [HTTP_BROKEN] = "ConnectionBroken",
-        [HTTP_TOO_LARGE] = "AnswerTooLarge",
-    };
-    return CODES[outcome];
-}
-
-/* NUL is let through in strings: a message that holds one must not make the whole answer
- * unreadable; its MD5 tells. */
-static json_t *parse_object(const struct http_answer *answer)
-{
-    const char *p = answer->body;
-    while (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n')
-        p++;
-    return *p == '{' ? json_loadb(answer->body, answer->body_len, JSON_ALLOW_NUL, NULL) : NULL;
-}
-
-static void judge(const struct call *call, const struct http_answer *answer,
-                  struct aws_error *error, struct aws_reply *reply)
-{
-    reply->class = AWS_OK;
-    if (answer->outcome != HTTP_ANSWERED) {
-        reply->class = answer->outcome == HTTP_TOO_LARGE ? AWS_TOO_LARGE : AWS_TRANSIENT;
-        reply->code = outcome_code(answer->outcome);
-        reply->message = answer->error;
-    } else if (answer->status < 200 || answer->status > 299) {
-        if (answer->body_len && answer->body[0] == '<')
-            aws_error_read_xml(answer->body, answer->body_len, answer->status, error);
-        else
-            aws_error_read(reply->json, http_answer_header(answer, "x-amzn-query-error"),
-                           answer->status, error);
-        reply->class = aws_error_class(error, answer->status);
-        reply->code = error->code;
-        reply->message = error->message;
-    } else if (call->request.json_answer && answer->body_len && !reply->json) {
-        reply->class = AWS_TRANSIENT;
-        reply->code = "UnreadableAnswer";
-        reply->message = "the answer is not a JSON object";
-    }
-}
+/* ---- another attempt ---- */
 
 static int64_t retry_hint_ms(const struct http_answer *answer)
 {
@@ -183,8 +153,11 @@ static bool retries(struct call *call, const struct http_answer *answer, enum aw
     if (!aws_worth_retry(class) || call->attempts >= call->request.max_attempts)
         return false;
     int64_t delay_ms = aws_retry_delay_ms(class, call->attempts, random01(), retry_hint_ms(answer));
-    if (clock_mono_ms() + delay_ms >= call->deadline_mono_ms)
+    int cost = retry_quota_cost(class);
+    if (clock_mono_ms() + delay_ms >= call->deadline_mono_ms ||
+        !retry_quota_take(&call->service->quota, cost))
         return false;
+    call->retry_cost = cost;
     wait_ms(call, delay_ms);
     return true;
 }
@@ -193,23 +166,10 @@ static bool retries(struct call *call, const struct http_answer *answer, enum aw
 
 static void attempt(struct call *call);
 
-static bool is_about_key(const struct aws_reply *reply)
-{
-    static const char *const UNKNOWN[] = {"InvalidAccessKeyId", "InvalidClientTokenId",
-                                          "UnrecognizedClientException"};
-    if (reply->class == AWS_EXPIRED)
-        return true;
-    for (size_t i = 0; i < sizeof(UNKNOWN) / sizeof(UNKNOWN[0]); i++) {
-        if (!strcmp(reply->code, UNKNOWN[i]))
-            return true;
-    }
-    return false;
-}
-
 /* Whether the call goes on because there may be a newer key soon. Once a call. */
 static bool waits_for_newer_key(struct call *call, const struct aws_reply *reply)
 {
-    if (!call->client->hooks.stale || call->was_refused || !is_about_key(reply))
+    if (!call->client->hooks.stale || call->was_refused || !answer_is_about_key(reply))
         return false;
     int64_t until = clock_mono_ms() + AWS_NEWER_KEY_WAIT_MS;
     struct refusal *r = xcalloc(1, sizeof(*r));
@@ -224,25 +184,46 @@ static bool waits_for_newer_key(struct call *call, const struct aws_reply *reply
     return true;
 }
 
-static void on_answer(void *arg, const struct http_answer *answer)
+/* ---- a date that is refused ---- */
+
+static void log_skew(const struct call *call)
+{
+    int64_t s = call->service->skew.offset_ms / 1000;
+    log_warn("the clock of this host is %lld s %s that of %s at %s: requests are dated by theirs; "
+             "set this host's clock",
+             llabs((long long)s), s < 0 ? "ahead of" : "behind", call->service->name, call->host);
+}
+
+/* Looks at the service's clock. Whether the call goes on because its date was wrong: once a call.
+ */
+static bool is_redated(struct call *call, const struct aws_reply *reply)
+{
+    bool blamed = answer_is_about_clock(reply);
+    if (reply->http->outcome != HTTP_ANSWERED ||
+        !clock_skew_learn(&call->service->skew, clock_wall_ms(),
+                          http_answer_header(reply->http, "Date"), blamed))
+        return false;
+    log_skew(call);
+    if (!blamed || call->was_redated)
+        return false;
+    call->was_redated = true;
+    attempt(call);
+    return true;
+}
+
+static void on_answer(void *arg, const struct http_answer *http)
 {
     struct call *call = arg;
+    struct answer answer;
     call->http_id = 0;
-    struct aws_error error;
-    json_t *json = answer->outcome == HTTP_ANSWERED ? parse_object(answer) : NULL;
-    struct aws_reply reply = {
-        .status = answer->status,
-        .code = "",
-        .message = "",
-        .body = answer->body,
-        .body_len = answer->body_len,
-        .json = json,
-        .http = answer,
-    };
-    judge(call, answer, &error, &reply);
-    if (!waits_for_newer_key(call, &reply) && !retries(call, answer, reply.class))
-        finish(call, &reply);
-    json_decref(json);
+    answer_read(&answer, &call->endpoint, &call->request, http);
+    const struct aws_reply *reply = &answer.reply;
+    if (reply->class == AWS_OK)
+        retry_quota_return(&call->service->quota, call->retry_cost);
+    if (!is_redated(call, reply) && !waits_for_newer_key(call, reply) &&
+        !retries(call, http, reply->class))
+        finish(call, &answer.reply);
+    answer_free(&answer);
 }
 
 /* ---- an attempt ---- */
@@ -327,7 +308,7 @@ static void attempt(struct call *call)
 {
     int64_t left_ms = call->deadline_mono_ms - clock_mono_ms();
     char amz_date[CLOCK_TEXT_BYTES], date[9];
-    clock_amz_date(clock_wall_ms(), amz_date);
+    clock_amz_date(clock_wall_ms() + call->service->skew.offset_ms, amz_date);
     memcpy(date, amz_date, 8);
     date[8] = '\0';
     const struct aws_endpoint *e = &call->endpoint;
@@ -393,6 +374,23 @@ static char *host_of(const char *url)
     return xasprintf("%.*s", (int)len, authority);
 }
 
+static struct service *service_of(struct aws_client *client, const struct aws_endpoint *endpoint)
+{
+    struct service *service;
+    LIST_FOREACH(service, &client->services, link)
+    {
+        if (strcmp(service->identity, endpoint->identity) == 0 &&
+            strcmp(service->name, endpoint->service) == 0)
+            return service;
+    }
+    service = xcalloc(1, sizeof(*service));
+    service->identity = xstrdup(endpoint->identity);
+    service->name = xstrdup(endpoint->service);
+    retry_quota_init(&service->quota);
+    LIST_INSERT_HEAD(&client->services, service, link);
+    return service;
+}
+
 uint64_t aws_call(struct aws_client *client, const struct aws_endpoint *endpoint,
                   const struct aws_request *request, aws_reply_cb *done, aws_release_cb *release,
                   void *arg)
@@ -401,6 +399,7 @@ uint64_t aws_call(struct aws_client *client, const struct aws_endpoint *endpoint
            request->max_attempts > 0);
     struct call *call = xcalloc(1, sizeof(*call));
     call->client = client;
+    call->service = service_of(client, endpoint);
     call->id = ++client->last_id;
     call->endpoint = *endpoint;
     call->request = copy_request(request);
@@ -440,6 +439,7 @@ struct aws_client *aws_client_new(struct event_base *base, const struct material
     client->others = http_client_new(base, 0);
     client->polls = http_client_new(base, 0);
     TAILQ_INIT(&client->calls);
+    LIST_INIT(&client->services);
     return client;
 }
 
@@ -454,6 +454,13 @@ void aws_client_free(struct aws_client *client)
         return;
     while (!TAILQ_EMPTY(&client->calls))
         call_free(TAILQ_FIRST(&client->calls));
+    while (!LIST_EMPTY(&client->services)) {
+        struct service *service = LIST_FIRST(&client->services);
+        LIST_REMOVE(service, link);
+        free(service->identity);
+        free(service->name);
+        free(service);
+    }
     http_client_free(client->others);
     http_client_free(client->polls);
     free(client);

@@ -9,8 +9,13 @@
 #include "common/aws/errors.h"
 #include "common/net/http_client.h"
 
-/* One signed call to an AWS-compatible service, with retries. The layer under sqs.h (and later
- * s3.h, dynamodb.h). Every attempt gets a fresh date and signature. */
+/* One signed call to an AWS-compatible service, with retries. The layer under sqs.h, s3.h and
+ * dynamodb.h. Every attempt gets a fresh date and signature.
+ *
+ * What may pass is tried again after a full-jitter delay, up to max_attempts and the deadline, and
+ * while the service's retry quota lasts (retry_quota.h). Beside those, once in a call: a key that
+ * the service has refused is replaced, and a request that it has refused for its date is dated by
+ * the service's clock (clock_skew.h). */
 struct aws_client;
 struct event_base;
 struct material;
@@ -30,6 +35,10 @@ struct aws_endpoint {
     const char *kms_key_id; /* with "aws:kms", or NULL */
 };
 
+struct aws_reply;
+/* Whether an answer matches the checksum that came with it. */
+typedef bool aws_intact_fn(const struct aws_reply *reply);
+
 struct aws_request {
     const char *method;
     const char *path;                  /* encoded, from "/" */
@@ -44,6 +53,7 @@ struct aws_request {
     bool json_answer;    /* a 2xx whose body is neither empty nor a JSON object is AWS_TRANSIENT */
     size_t answer_cap_bytes; /* 0: 1 MiB */
     bool long_poll;          /* goes through the client for polls */
+    aws_intact_fn *intact;   /* asked of each answer: false makes it AWS_TRANSIENT; or NULL */
 };
 
 struct aws_reply {

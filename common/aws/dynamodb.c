@@ -57,21 +57,13 @@ static void pending_free(void *arg)
 
 static bool checksum_matches(const struct aws_reply *reply)
 {
-    const char *sent = reply->http ? http_answer_header(reply->http, "x-amz-crc32") : NULL;
+    const char *sent = http_answer_header(reply->http, "x-amz-crc32");
     return !sent || strtoul(sent, NULL, 10) == crc32_of(reply->body, reply->body_len);
 }
 
 static void on_reply(void *arg, const struct aws_reply *reply)
 {
     struct pending *p = arg;
-    struct aws_reply damaged;
-    if (!checksum_matches(reply)) {
-        damaged = *reply;
-        damaged.class = AWS_TRANSIENT;
-        damaged.code = "BadChecksum";
-        damaged.message = "the answer does not match its x-amz-crc32";
-        reply = &damaged;
-    }
     p->done(p->arg, reply);
 }
 
@@ -101,6 +93,7 @@ uint64_t dynamodb_call(struct aws_client *c, const struct aws_endpoint *e, const
         .deadline_ms = o->deadline_ms,
         .max_attempts = o->max_attempts,
         .json_answer = true,
+        .intact = checksum_matches,
     };
     uint64_t id = aws_call(c, e, &request, on_reply, pending_free, p);
     free(target);

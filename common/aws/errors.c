@@ -49,6 +49,7 @@ static const struct {
     {"ExpiredToken", AWS_EXPIRED},
     {"ExpiredTokenException", AWS_EXPIRED},
     {"InvalidToken", AWS_EXPIRED},
+    {"InvalidIdentityToken", AWS_EXPIRED}, /* of a web identity: its file is read again */
 
     {"RequestTimeTooSkewed", AWS_SKEW},
     {"RequestExpired", AWS_SKEW},
@@ -66,6 +67,7 @@ static const struct {
     {"MissingAuthenticationTokenException", AWS_DENIED},
     {"NotAuthorized", AWS_DENIED},
     {"OptInRequired", AWS_DENIED},
+    {"RegionDisabledException", AWS_DENIED},
     {"SignatureDoesNotMatch", AWS_DENIED},
     {"UnrecognizedClientException", AWS_DENIED},
     {"KmsAccessDenied", AWS_DENIED},
@@ -105,6 +107,7 @@ static const struct {
     {"InvalidBatchEntryId", AWS_INVALID},
     {"TooManyEntriesInBatchRequest", AWS_INVALID},
     {"UnsupportedOperation", AWS_INVALID},
+    {"InvalidObjectState", AWS_INVALID}, /* archived by a lifecycle rule */
     {"ValidationException", AWS_INVALID},
     {"SerializationException", AWS_INVALID},
     {"UnknownOperationException", AWS_INVALID},

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "common/aws/retry_quota.h"
 #include "tests/unit/common/fake_aws.h"
 
 #define STEPS(list) list, sizeof(list) / sizeof((list)[0])
@@ -394,6 +395,123 @@ static void without_a_newer_key_the_refusal_is_the_reply(void **state)
     fake_aws_free(&f);
 }
 
+/* An answer whose Date is off by so much (static: one at a time). */
+static const char *date_header(int64_t off_ms)
+{
+    static char lines[64];
+    char date[CLOCK_TEXT_BYTES];
+    clock_http_date(clock_wall_ms() + off_ms, date);
+    snprintf(lines, sizeof(lines), "Date: %s\r\n", date);
+    return lines;
+}
+
+#define SKEWED "{\"__type\":\"x#InvalidSignatureException\",\"message\":\"Signature expired\"}"
+
+static int64_t signed_off_by_ms(const struct fake_aws *f, size_t n)
+{
+    char *text = fake_header(f->server, n, "x-amz-date");
+    int64_t at_ms;
+    assert_int_equal(clock_parse_amz_date(text, &at_ms), 0);
+    free(text);
+    return at_ms - clock_wall_ms();
+}
+
+static void a_wrong_clock_is_corrected_once(void **state)
+{
+    (void)state;
+    const struct fake_step steps[] = {{403, SKEWED, date_header(3600000), NULL, false},
+                                      {200, "{}", date_header(3600000), NULL, false}};
+    struct fake_aws f = fake_aws_new("sqs", STEPS(steps), true);
+    struct seen seen = ask(&f, post(1));
+    assert_int_equal(seen.class, AWS_OK);
+    assert_int_equal(seen.attempts, 2);
+    assert_in_range(signed_off_by_ms(&f, 0) + 5000, 0, 10000);
+    assert_in_range(signed_off_by_ms(&f, 1), 3600000 - 5000, 3600000 + 5000);
+    assert_true(fake_aws_signed(&f, 0) && fake_aws_signed(&f, 1));
+    seen = ask(&f, post(1)); /* the next call knows it */
+    assert_int_equal(seen.attempts, 1);
+    assert_in_range(signed_off_by_ms(&f, 2), 3600000 - 5000, 3600000 + 5000);
+    fake_aws_free(&f);
+}
+
+static void a_refused_signature_does_not_loop(void **state)
+{
+    (void)state;
+    static const struct fake_step wrong = {
+        403, "{\"__type\":\"x#SignatureDoesNotMatch\",\"message\":\"no\"}", NULL, NULL, false};
+    struct fake_step steps[] = {wrong};
+    steps[0].headers = date_header(0);
+    struct fake_aws f = fake_aws_new("sqs", STEPS(steps), true);
+    struct seen seen = ask(&f, post(3));
+    assert_int_equal(seen.class, AWS_DENIED);
+    assert_in_range(seen.attempts, 1, 2); /* a Date has whole seconds */
+    fake_aws_free(&f);
+    const struct fake_step still[] = {{403, SKEWED, date_header(-7200000), NULL, false}};
+    f = fake_aws_new("sqs", STEPS(still), true);
+    seen = ask(&f, post(3));
+    assert_int_equal(seen.class, AWS_SKEW);
+    assert_int_equal(seen.attempts, 2);
+    fake_aws_free(&f);
+    const struct fake_step beyond[] = {{403, SKEWED, date_header(INT64_C(864000000)), NULL, false}};
+    f = fake_aws_new("sqs", STEPS(beyond), true);
+    seen = ask(&f, post(3));
+    assert_int_equal(seen.class, AWS_SKEW);
+    assert_int_equal(seen.attempts, 1);
+    fake_aws_free(&f);
+}
+
+/* A success tells the time too. */
+static void the_clock_is_learned_from_every_answer(void **state)
+{
+    (void)state;
+    const struct fake_step steps[] = {{200, "{}", date_header(-600000), NULL, false}};
+    struct fake_aws f = fake_aws_new("sqs", STEPS(steps), true);
+    ask(&f, post(1));
+    struct seen seen = ask(&f, post(1));
+    assert_int_equal(seen.attempts, 1);
+    assert_in_range(-signed_off_by_ms(&f, 1), 600000 - 5000, 600000 + 5000);
+    fake_aws_free(&f);
+}
+
+/* A service that fails for everybody: after a while a call gets one attempt. */
+static void the_retry_quota_ends_retries(void **state)
+{
+    (void)state;
+    static const struct fake_step steps[] = {{500, "", NULL, NULL, false}};
+    struct fake_aws f = fake_aws_new("sqs", STEPS(steps), true);
+    struct aws_request request = post(2);
+    int attempts = 0;
+    request.deadline_ms = 60000;
+    for (int i = 0; i < 40; i++) {
+        attempts += ask(&f, request).attempts;
+        while (f.server->request_count) {
+            free(f.server->requests[--f.server->request_count]);
+            f.server->requests[f.server->request_count] = NULL;
+        }
+    }
+    assert_int_equal(attempts, 40 + RETRY_QUOTA_FULL / 14);
+    fake_aws_free(&f);
+}
+
+static bool says_good(const struct aws_reply *reply)
+{
+    return strcmp(reply->body, "{\"good\":1}") == 0;
+}
+
+static void a_damaged_answer_is_asked_for_again(void **state)
+{
+    (void)state;
+    static const struct fake_step steps[] = {{200, "{\"bad\":1}", NULL, NULL, false},
+                                             {200, "{\"good\":1}", NULL, NULL, false}};
+    struct fake_aws f = fake_aws_new("dynamodb", STEPS(steps), true);
+    struct aws_request request = post(2);
+    request.intact = says_good;
+    struct seen seen = ask(&f, request);
+    assert_int_equal(seen.class, AWS_OK);
+    assert_int_equal(seen.attempts, 2);
+    fake_aws_free(&f);
+}
+
 static void cancelled_calls_are_released(void **state)
 {
     (void)state;
@@ -456,6 +574,11 @@ int main(void)
         cmocka_unit_test(a_missing_key_is_asked_for_and_trouble_told),
         cmocka_unit_test(a_refused_key_is_replaced_and_the_call_repeated_once),
         cmocka_unit_test(without_a_newer_key_the_refusal_is_the_reply),
+        cmocka_unit_test(a_wrong_clock_is_corrected_once),
+        cmocka_unit_test(a_refused_signature_does_not_loop),
+        cmocka_unit_test(the_clock_is_learned_from_every_answer),
+        cmocka_unit_test(the_retry_quota_ends_retries),
+        cmocka_unit_test(a_damaged_answer_is_asked_for_again),
         cmocka_unit_test(cancelled_calls_are_released),
         cmocka_unit_test(cancelling_inside_a_callback_is_safe),
     };
