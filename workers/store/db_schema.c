@@ -100,6 +100,17 @@ static const char *const steps[] = {
     /* kept_time.newest: the newest time that was used, to within ten seconds (kept_time.h). */
     "CREATE TABLE kept_time (newest INTEGER NOT NULL) STRICT;"
     "INSERT INTO kept_time VALUES (0);",
+
+    /* queues.messages: how many rows of messages it has. */
+    "ALTER TABLE queues ADD COLUMN messages INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE queues SET messages = (SELECT count(*) FROM messages WHERE queue = queues.id);"
+    "CREATE TRIGGER messages_in AFTER INSERT ON messages BEGIN"
+    " UPDATE queues SET messages = messages + 1 WHERE id = new.queue; END;"
+    "CREATE TRIGGER messages_out AFTER DELETE ON messages BEGIN"
+    " UPDATE queues SET messages = messages - 1 WHERE id = old.queue; END;"
+    "CREATE TRIGGER messages_moved AFTER UPDATE OF queue ON messages BEGIN"
+    " UPDATE queues SET messages = messages - 1 WHERE id = old.queue;"
+    " UPDATE queues SET messages = messages + 1 WHERE id = new.queue; END;",
 };
 #define STEP_COUNT ((int)(sizeof(steps) / sizeof(steps[0])))
 

@@ -189,20 +189,28 @@ static void set_number(json_t *out, const char *name, int64_t value)
     json_object_set_new(out, name, json_string(text));
 }
 
+/* Only what is hidden or expired is counted; how many there are in all stands in the queue. What is
+ * hidden was received or delayed a short while ago, and what has expired is soon swept away, so
+ * neither grows with the backlog. */
 static int set_counts(struct db *db, int64_t queue, int64_t now_ms, json_t *out)
 {
     static const char sql[] =
-        "SELECT count(*) FILTER (WHERE visible_at <= ?2),"
-        " count(*) FILTER (WHERE visible_at > ?2 AND received_at IS NOT NULL),"
-        " count(*) FILTER (WHERE visible_at > ?2 AND received_at IS NULL)"
-        " FROM messages WHERE queue = ?1 AND (expires_at IS NULL OR expires_at > ?2)";
+        "SELECT q.messages,"
+        " count(m.seq) FILTER (WHERE m.received_at IS NOT NULL),"
+        " count(m.seq) FILTER (WHERE m.received_at IS NULL),"
+        " (SELECT count(*) FROM messages WHERE expires_at <= ?2 AND +queue = ?1)"
+        " FROM queues q LEFT JOIN messages m ON m.queue = q.id AND m.visible_at > ?2"
+        " AND (m.expires_at IS NULL OR m.expires_at > ?2) WHERE q.id = ?1";
     sqlite3_stmt *st = db_query(db, sql, "ii", queue, now_ms);
     if (db_step(db, st) != 1)
         return -1;
-    set_number(out, "ApproximateNumberOfMessages", sqlite3_column_int64(st, 0));
-    set_number(out, "ApproximateNumberOfMessagesNotVisible", sqlite3_column_int64(st, 1));
-    set_number(out, "ApproximateNumberOfMessagesDelayed", sqlite3_column_int64(st, 2));
+    int64_t taken = sqlite3_column_int64(st, 1);
+    int64_t delayed = sqlite3_column_int64(st, 2);
+    int64_t visible = sqlite3_column_int64(st, 0) - sqlite3_column_int64(st, 3) - taken - delayed;
     sqlite3_reset(st);
+    set_number(out, "ApproximateNumberOfMessages", visible);
+    set_number(out, "ApproximateNumberOfMessagesNotVisible", taken);
+    set_number(out, "ApproximateNumberOfMessagesDelayed", delayed);
     return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "workers/store/db.h"
+#include "common/base/clock.h"
 #include "workers/store/kept_time.h"
 #include "workers/store/sqs_service.h"
 
@@ -807,6 +808,75 @@ static void messages_live_for_ever_unless_set(void **state)
     assert_int_equal(sweep(f), 2);
 }
 
+static void assert_depth(struct fixture *f, const char *queue, int visible, int taken, int delayed)
+{
+    assert_int_equal(attribute_number(f, queue, "ApproximateNumberOfMessages"), visible);
+    assert_int_equal(attribute_number(f, queue, "ApproximateNumberOfMessagesNotVisible"), taken);
+    assert_int_equal(attribute_number(f, queue, "ApproximateNumberOfMessagesDelayed"), delayed);
+}
+
+static void numbers_follow_every_change(void **state)
+{
+    struct fixture *f = *state;
+    make_queue(f, "dlq", NULL, NULL);
+    make_queue(f, "q", "RedrivePolicy",
+               "{\"deadLetterTargetArn\":\"arn:aws:sqs:local:000000000000:dlq\","
+               "\"maxReceiveCount\":1}");
+    assert_depth(f, "q", 0, 0, 0);
+    for (int i = 0; i < 5; i++)
+        send_text(f, "q", "x");
+    done(f, "SendMessage",
+         json_pack("{s:s, s:s, s:i}", "QueueUrl", URL "q", "MessageBody", "x", "DelaySeconds", 5));
+    assert_depth(f, "q", 5, 0, 1);
+    json_t *m = receive(f, "q");
+    assert_depth(f, "q", 4, 1, 1);
+    done(f, "DeleteMessage", with_handle("q", text_of(m, "ReceiptHandle")));
+    json_decref(m);
+    assert_depth(f, "q", 4, 0, 1);
+    json_decref(receive(f, "q"));
+    f->now_ms += 30000; /* the delay and the receive are over; the next receive moves the latter */
+    assert_depth(f, "q", 5, 0, 0);
+    json_decref(receive(f, "q"));
+    assert_depth(f, "q", 3, 1, 0);
+    assert_depth(f, "dlq", 1, 0, 0);
+    done(f, "SetQueueAttributes",
+         json_pack("{s:s, s:{s:s}}", "QueueUrl", URL "dlq", "Attributes", "MessageRetentionPeriod",
+                   "3600"));
+    f->now_ms += 3600000;
+    assert_depth(f, "dlq", 0, 0, 0); /* not swept yet */
+    sweep(f);
+    assert_depth(f, "dlq", 0, 0, 0);
+    assert_depth(f, "q", 4, 0, 0);
+    static const char send[] = "INSERT INTO messages (queue, visible_at, sent_at, id, sender, "
+                               "body_md5) SELECT id, 0, 0, 'i', '', '' FROM queues";
+    assert_int_equal(db_begin(f->db), 0);
+    assert_int_equal(db_run(f->db, send, ""), 0);
+    db_rollback(f->db);
+    assert_depth(f, "q", 4, 0, 0);
+    done(f, "PurgeQueue", json_pack("{s:s}", "QueueUrl", URL "q"));
+    assert_depth(f, "q", 0, 0, 0);
+}
+
+/* 500 questions about 100,000 messages: counting the messages each time would take half a minute.
+ */
+static void numbers_of_a_large_backlog_cost_little(void **state)
+{
+    static const char fill[] =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) "
+        "INSERT INTO messages (queue, visible_at, sent_at, id, sender, body_md5) "
+        "SELECT (SELECT id FROM queues), 0, 0, 'i', '', '' FROM n";
+    struct fixture *f = *state;
+    bool wrote;
+    make_queue(f, "q", NULL, NULL);
+    assert_int_equal(db_begin(f->db), 0);
+    assert_int_equal(db_run(f->db, fill, ""), 0);
+    assert_int_equal(db_commit(f->db, &wrote), 0);
+    int64_t began = clock_mono_ms();
+    for (int i = 0; i < 500; i++)
+        assert_int_equal(attribute_number(f, "q", "ApproximateNumberOfMessages"), 100000);
+    assert_in_range(clock_mono_ms() - began, 0, 3000);
+}
+
 static void undo_gives_the_receive_back(void **state)
 {
     struct fixture *f = *state;
@@ -913,6 +983,8 @@ int main(void)
         TEST(redrive_moves_after_the_limit),
         TEST(redrive_does_not_stop_behind_many),
         TEST(messages_live_for_ever_unless_set),
+        TEST(numbers_follow_every_change),
+        TEST(numbers_of_a_large_backlog_cost_little),
         TEST(undo_gives_the_receive_back),
         TEST(a_clock_set_back_hides_nothing),
         TEST(a_clock_set_back_leaves_the_time_that_was_left),
