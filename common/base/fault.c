@@ -8,7 +8,7 @@
 
 #define FAULTS_MAX 16
 
-enum action { ACTION_KILL, ACTION_EACH, ACTION_FAIL, ACTION_ALWAYS };
+enum action { ACTION_KILL, ACTION_EACH, ACTION_FAIL, ACTION_ALWAYS, ACTION_TICKET };
 
 struct fault {
     char point[64];
@@ -37,6 +37,7 @@ static void load_one(char *text)
     f->action = !action || strcmp(action, "kill") == 0 ? ACTION_KILL
                 : strcmp(action, "each") == 0          ? ACTION_EACH
                 : strcmp(action, "always") == 0        ? ACTION_ALWAYS
+                : strcmp(action, "ticket") == 0        ? ACTION_TICKET
                                                        : ACTION_FAIL;
 }
 
@@ -60,8 +61,8 @@ static bool is_ticket(const char *name, const char *point)
     return strncmp(name, point, len) == 0 && (!name[len] || name[len] == '-');
 }
 
-/* True where kills are not bounded, or one more is allowed: removing a file is what no two
- * processes can both do. */
+/* True where there is no bound, or one more is allowed: removing a file is what no two processes
+ * can both do. */
 static bool take_ticket(const char *point)
 {
     const char *path = getenv("SLUICE_FAULT_TICKETS");
@@ -97,6 +98,8 @@ bool fault_point(const char *point)
         f->hits++;
         if (f->action == ACTION_ALWAYS)
             fails |= f->hits >= f->at;
+        else if (f->action == ACTION_TICKET)
+            fails |= f->hits >= f->at && take_ticket(point);
         else if (f->hits == f->at && f->action == ACTION_FAIL)
             fails = true;
         else if ((f->hits == f->at || (f->action == ACTION_EACH && f->hits > f->at)) &&
