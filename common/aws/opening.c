@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/aws/obstacle.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 
@@ -13,10 +14,12 @@
 #define LAST_DELAY_MS 5000
 
 struct opening {
-    char *what;          /* own */
-    char *waiting;       /* own; NULL once open */
-    struct event *timer; /* own */
-    int delay_ms;        /* before the next attempt, at most */
+    struct opening_object object; /* what is own */
+    char *what;                   /* own */
+    char *waiting;                /* own; NULL once open */
+    bool is_definite;             /* waiting will not help */
+    struct event *timer;          /* own */
+    int delay_ms;                 /* before the next attempt, at most */
     opening_ask_fn *ask;
     void *arg;
 };
@@ -29,12 +32,13 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     o->ask(o->arg);
 }
 
-struct opening *opening_new(struct event_base *base, const char *what, opening_ask_fn *ask,
-                            void *arg)
+struct opening *opening_new(struct event_base *base, const struct opening_object *object,
+                            opening_ask_fn *ask, void *arg)
 {
     struct opening *o = xcalloc(1, sizeof(*o));
-    o->what = xstrdup(what);
-    o->waiting = xasprintf("%s: opening it (key or store not there yet)", what);
+    o->object = *object;
+    o->object.what = o->what = xstrdup(object->what);
+    o->waiting = xasprintf("%s: opening it (key or store not there yet)", o->what);
     o->timer = evtimer_new(base, on_timer, o);
     assert(o->timer);
     o->delay_ms = FIRST_DELAY_MS;
@@ -54,16 +58,8 @@ void opening_free(struct opening *o)
 }
 
 /* Half of the delay is certain, half is drawn: workers that start together do not ask together. */
-void opening_later(struct opening *o, const struct aws_reply *reply)
+static void pause(struct opening *o)
 {
-    char *text = reply->class == AWS_OK
-                     ? xasprintf("%s: it is being made", o->what)
-                     : xasprintf("%s: %s: %s", o->what, reply->code, reply->message);
-    if ((!o->waiting || strcmp(text, o->waiting) != 0) && reply->class != AWS_OK &&
-        reply->class != AWS_NO_KEY && reply->class != AWS_TRANSIENT)
-        log_warn("cannot open %s (%s); trying again", text, aws_class_word(reply->class));
-    free(o->waiting);
-    o->waiting = text;
     uint16_t bits;
     evutil_secure_rng_get_bytes(&bits, sizeof(bits));
     int delay_ms = o->delay_ms / 2 + bits % (o->delay_ms / 2 + 1);
@@ -72,13 +68,50 @@ void opening_later(struct opening *o, const struct aws_reply *reply)
     evtimer_add(o->timer, &tv);
 }
 
+/* text is taken over. */
+static void set_waiting(struct opening *o, char *text, bool is_ordinary, const char *word)
+{
+    if ((!o->waiting || strcmp(text, o->waiting) != 0) && !is_ordinary)
+        log_warn("cannot open %s (%s); trying again", text, word);
+    free(o->waiting);
+    o->waiting = text;
+    pause(o);
+}
+
+void opening_later(struct opening *o, const char *action, const struct aws_reply *reply)
+{
+    const struct obstacle obstacle = {.what = o->what,
+                                      .key = o->object.key,
+                                      .action = action,
+                                      .role = o->object.role,
+                                      .region = o->object.region,
+                                      .reply = reply};
+    bool is_made = reply->class == AWS_OK;
+    o->is_definite = !is_made && obstacle_is_definite(reply);
+    set_waiting(o, is_made ? xasprintf("%s: it is being made", o->what) : obstacle_text(&obstacle),
+                is_made || reply->class == AWS_NO_KEY || reply->class == AWS_TRANSIENT,
+                aws_class_word(reply->class));
+}
+
+void opening_unfit(struct opening *o, const char *text)
+{
+    o->is_definite = true;
+    set_waiting(o, xasprintf("%s: %s", o->what, text), false, "unfit");
+}
+
 void opening_done(struct opening *o)
 {
     free(o->waiting);
     o->waiting = NULL;
+    o->is_definite = false;
 }
 
 const char *opening_waiting(const struct opening *o)
 {
     return o->waiting;
+}
+
+const char *opening_error(const struct opening *o)
+{
+    return o->is_definite ? o->waiting : NULL;
 }

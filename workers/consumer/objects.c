@@ -61,7 +61,8 @@ static void on_open(void *arg)
 static void open_bucket(struct objects *all)
 {
     all->is_open = false;
-    all->open = bucket_open_start(all->base, all->client, all->endpoint, all->bucket, on_open, all);
+    all->open = bucket_open_start(all->base, all->client, all->endpoint, "consumer", all->bucket,
+                                  on_open, all);
 }
 
 struct objects *objects_new(struct event_base *base, struct aws_client *client,
@@ -93,6 +94,11 @@ void objects_free(struct objects *all)
 bool objects_open(const struct objects *all)
 {
     return all->is_open;
+}
+
+const char *objects_error(const struct objects *all)
+{
+    return all->open ? bucket_open_error(all->open) : NULL;
 }
 
 void objects_waiting(const struct objects *all, json_t *list)

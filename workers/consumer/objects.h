@@ -25,6 +25,8 @@ struct objects *objects_new(struct event_base *base, struct aws_client *client,
                             objects_trouble_fn *trouble, void *arg);
 void objects_free(struct objects *all); /* no write may be under way */
 bool objects_open(const struct objects *all);
+/* Why the bucket cannot be used where waiting will not help, else NULL. */
+const char *objects_error(const struct objects *all);
 /* Appends what is in the way to an array of texts. */
 void objects_waiting(const struct objects *all, json_t *list);
 

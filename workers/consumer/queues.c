@@ -58,22 +58,26 @@ void queues_free(struct queues *all)
     free(all);
 }
 
-static void on_url(void *arg, const char *url)
+static void on_url(void *arg, const char *url, const struct queue_attributes *attributes)
 {
     struct entry *e = arg;
     struct queues *all = e->queue.all;
     e->queue.url = xstrdup(url);
+    e->queue.attributes = *attributes;
     queue_open_free(e->open);
     e->open = NULL;
-    log_debug("queue \"%s\": %s", e->queue.name, url);
+    log_debug("queue \"%s\": %s", e->queue.name, e->queue.url);
     all->callbacks->ready(all->arg, &e->queue);
 }
 
 static void open_queue(struct entry *e)
 {
     struct queues *all = e->queue.all;
-    e->open = queue_open_start(all->base, all->client, e->queue.endpoint, conf_str(e->conf, "name"),
-                               conf_str(e->conf, "url"), on_url, e);
+    const struct queue_open_options options = {.key = e->queue.name,
+                                               .name = conf_str(e->conf, "name"),
+                                               .url = conf_str(e->conf, "url"),
+                                               .role = "consumer"};
+    e->open = queue_open_start(all->base, all->client, e->queue.endpoint, &options, on_url, e);
 }
 
 struct queue *queues_add(struct queues *all, const char *name, bool read)
@@ -132,6 +136,19 @@ bool queues_all_known(const struct queues *all)
         if (!all->list[i]->queue.url)
             return false;
     return all->started;
+}
+
+const char *queues_error(const struct queues *all, const char *name, bool *open_out)
+{
+    *open_out = true;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct entry *e = all->list[i];
+        if (strcmp(e->queue.name, name) != 0 || !e->open)
+            continue;
+        *open_out = false;
+        return queue_open_error(e->open);
+    }
+    return NULL;
 }
 
 void queues_trouble(struct queue *q, const char *format, ...)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/aws/queue_attributes.h"
 #include "common/aws/sqs.h"
 
 /* The queues this worker reads from and writes to, each at its own service. Each is opened (on the
@@ -17,6 +18,7 @@ struct queue {
     size_t index;                        /* 0.. in the order of queues_add */
     const char *name;                    /* borrow, of the configuration: the key under "queues" */
     char *url;                           /* own; NULL until it is known */
+    struct queue_attributes attributes;  /* as it was opened; all 0 until then */
     bool read;                           /* polled, not only written to */
     struct aws_client *client;           /* borrow */
     const struct aws_endpoint *endpoint; /* borrow: of the table */
@@ -47,6 +49,9 @@ void queues_lost(struct queue *q);
 size_t queues_count(const struct queues *all);
 struct queue *queues_at(const struct queues *all, size_t i);
 bool queues_all_known(const struct queues *all);
+/* Why a queue cannot be used where waiting will not help, else NULL. *open_out: it is open, or no
+ * source uses it. */
+const char *queues_error(const struct queues *all, const char *name, bool *open_out);
 
 /* Records, logs and reports a failure with that queue (printf); a repetition is not logged again.
  */

@@ -30,8 +30,9 @@ struct queues {
     void *arg;
 };
 
-static void on_open(void *arg, const char *queue_url)
+static void on_open(void *arg, const char *queue_url, const struct queue_attributes *attributes)
 {
+    (void)attributes;
     struct queue *queue = arg;
     log_info("queue \"%s\": open url=%s", queue->key, queue_url);
     enqueue_set_url(queue->enqueue, queue_url);
@@ -43,9 +44,12 @@ static void on_open(void *arg, const char *queue_url)
 
 static void open_queue(struct queue *queue)
 {
+    const struct queue_open_options options = {.key = queue->key,
+                                               .name = conf_str(queue->conf, "name"),
+                                               .url = conf_str(queue->conf, "url"),
+                                               .role = "ingest"};
     queue->open = queue_open_start(queue->all->base, queue->all->client,
-                                   endpoint_aws(queue->endpoint), conf_str(queue->conf, "name"),
-                                   conf_str(queue->conf, "url"), on_open, queue);
+                                   endpoint_aws(queue->endpoint), &options, on_open, queue);
 }
 
 static void on_missing(void *arg)
@@ -126,6 +130,20 @@ size_t queues_waiting(const struct queues *qs, json_t *list)
             json_array_append_new(list, json_string(why));
     }
     return count;
+}
+
+const char *queues_error(const struct queues *qs, const char *key, bool *open_out)
+{
+    const struct queue *queue;
+    *open_out = true;
+    LIST_FOREACH(queue, &qs->list, link)
+    {
+        if (strcmp(queue->key, key) != 0 || !queue->open)
+            continue;
+        *open_out = false;
+        return queue_open_error(queue->open);
+    }
+    return NULL;
 }
 
 struct enqueue_stats queues_stats(const struct queues *qs)

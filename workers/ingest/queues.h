@@ -24,6 +24,10 @@ struct enqueue *queues_get(struct queues *qs, const char *key);
 /* How many queues wait, and why: texts for the beat (appended to list, which may be NULL). */
 size_t queues_waiting(const struct queues *qs, json_t *list);
 
+/* Why a queue cannot be used where waiting will not help, else NULL. *open_out: it is open, or no
+ * source uses it. */
+const char *queues_error(const struct queues *qs, const char *key, bool *open_out);
+
 /* Sums over all queues. */
 struct enqueue_stats queues_stats(const struct queues *qs);
 size_t queues_pending(const struct queues *qs);

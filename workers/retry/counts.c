@@ -78,8 +78,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         ask(&c->queues[i]);
 }
 
-static void on_open(void *arg, const char *queue_url)
+static void on_open(void *arg, const char *queue_url, const struct queue_attributes *attributes)
 {
+    (void)attributes;
     struct queue *q = arg;
     struct counts *c = q->counts;
     q->url = xstrdup(queue_url);
@@ -109,8 +110,11 @@ static void start(struct counts *c, const json_t *conf, struct queue *q)
 {
     const json_t *described = json_object_get(conf_value(conf, "queues"), q->entry.queue);
     q->endpoint = endpoint_new(conf, conf_str(described, "service"), "sqs");
-    q->open = queue_open_start(c->base, c->client, endpoint_aws(q->endpoint),
-                               conf_str(described, "name"), conf_str(described, "url"), on_open, q);
+    const struct queue_open_options options = {.key = q->entry.queue,
+                                               .name = conf_str(described, "name"),
+                                               .url = conf_str(described, "url"),
+                                               .role = "retry"};
+    q->open = queue_open_start(c->base, c->client, endpoint_aws(q->endpoint), &options, on_open, q);
 }
 
 struct counts *counts_new(struct event_base *base, struct aws_client *client, const json_t *conf,
@@ -161,6 +165,13 @@ const struct counts_entry *counts_of(const struct counts *c, const char *queue)
 {
     const struct queue *q = find(c, queue);
     return q ? &q->entry : NULL;
+}
+
+const char *counts_error(const struct counts *c, const char *queue, bool *open_out)
+{
+    const struct queue *q = find(c, queue);
+    *open_out = !q || !q->open;
+    return *open_out ? NULL : queue_open_error(q->open);
 }
 
 json_t *counts_waiting(const struct counts *c)

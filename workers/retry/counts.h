@@ -27,6 +27,10 @@ void counts_free(struct counts *c);
 /* The queue's numbers, borrowed until the loop turns; NULL for a queue that no source names. */
 const struct counts_entry *counts_of(const struct counts *c, const char *queue);
 
+/* Why a queue cannot be used where waiting will not help, else NULL. *open_out: it is open, or no
+ * source names it. */
+const char *counts_error(const struct counts *c, const char *queue, bool *open_out);
+
 /* For the beat: an array of texts, a new reference. */
 json_t *counts_waiting(const struct counts *c);
 

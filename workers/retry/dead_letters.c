@@ -103,8 +103,8 @@ struct dead_letters *dead_letters_new(struct event_base *base, struct aws_client
                                          .claim_ms = CLAIM_MS,
                                          .retention_s = conf_int(conf, "ledger.retention_s")};
     d->ledger = ledger_new(client, d->table_at, &config);
-    own->bucket_open = bucket_open_start(base, client, d->s3, d->bucket, on_bucket, d);
-    own->table_open = table_open_start(base, client, d->table_at, d->table, on_table, d);
+    own->bucket_open = bucket_open_start(base, client, d->s3, "retry", d->bucket, on_bucket, d);
+    own->table_open = table_open_start(base, client, d->table_at, "retry", d->table, on_table, d);
     return d;
 }
 
@@ -133,6 +133,18 @@ void dead_letters_waiting(const struct dead_letters *d, json_t *texts)
         json_array_append_new(texts, json_string(bucket));
     if (table)
         json_array_append_new(texts, json_string(table));
+}
+
+const char *dead_letters_bucket_error(const struct dead_letters *d, bool *open_out)
+{
+    *open_out = !d->own->bucket_open;
+    return d->own->bucket_open ? bucket_open_error(d->own->bucket_open) : NULL;
+}
+
+const char *dead_letters_table_error(const struct dead_letters *d, bool *open_out)
+{
+    *open_out = !d->own->table_open;
+    return d->own->table_open ? table_open_error(d->own->table_open) : NULL;
 }
 
 struct destination *dead_letters_destination(const struct dead_letters *d, const char *name)

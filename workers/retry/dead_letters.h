@@ -36,6 +36,10 @@ void dead_letters_free(struct dead_letters *d);
 /* Adds what is waited for to the beat's array. */
 void dead_letters_waiting(const struct dead_letters *d, json_t *texts);
 
+/* Of bucket and table: why it cannot be used where waiting will not help, else NULL. */
+const char *dead_letters_bucket_error(const struct dead_letters *d, bool *open_out);
+const char *dead_letters_table_error(const struct dead_letters *d, bool *open_out);
+
 /* NULL for a name that is not configured. */
 struct destination *dead_letters_destination(const struct dead_letters *d, const char *name);
 /* The source's configuration, or NULL. */

@@ -117,8 +117,8 @@ bool peer_ledger_run(struct peer *p, const char *op, const json_t *in)
         return false;
     op += 7;
     if (strcmp(op, "open_table") == 0)
-        p->opening =
-            table_open_start(p->base, p->client, &p->endpoint, peer_text(in, "table"), on_open, p);
+        p->opening = table_open_start(p->base, p->client, &p->endpoint, "consumer",
+                                      peer_text(in, "table"), on_open, p);
     else if (strcmp(op, "start") == 0)
         start(p, in);
     else if (strcmp(op, "claim") == 0)

@@ -56,11 +56,16 @@ static void a_missing_table_is_made(void **state)
                                         "DescribeTable", "DescribeTable", "UpdateTimeToLive"};
     struct fake_aws f = fake_aws_new("dynamodb", steps, 6, true);
     struct opened o = {0};
-    struct table_open *open = table_open_start(f.base, f.client, &f.endpoint, "t", see, &o);
+    struct table_open *open =
+        table_open_start(f.base, f.client, &f.endpoint, "retry", "t", see, &o);
     assert_non_null(strstr(table_open_waiting(open), "table \"t\": "));
     for (int i = 0; i < 1000 && !strstr(table_open_waiting(open), "AccessDenied"); i++)
         run_ms(f.base, 1);
-    assert_string_equal(table_open_waiting(open), "table \"t\": AccessDeniedException: m");
+    assert_string_equal(table_open_waiting(open),
+                        "table \"t\": dynamodb:DescribeTable is denied (AccessDeniedException: m); "
+                        "allow it to the account of this service, etc/iam/retry.json is the policy "
+                        "that this worker needs");
+    assert_non_null(table_open_error(open));
     for (int i = 0; i < 1000 && !strstr(table_open_waiting(open), "being made"); i++)
         run_ms(f.base, 1);
     run_until(f.base, &o.calls, 1);
@@ -88,7 +93,7 @@ static void two_at_once_are_no_trouble(void **state)
         {400, ERROR("ValidationException"), NULL, NULL, false}};
     struct fake_aws f = fake_aws_new("dynamodb", steps, 4, true);
     struct opened o = {0};
-    o.free_me = table_open_start(f.base, f.client, &f.endpoint, "t", see, &o);
+    o.free_me = table_open_start(f.base, f.client, &f.endpoint, "retry", "t", see, &o);
     run_until(f.base, &o.calls, 1);
     assert_int_equal(f.server->request_count, 4);
     fake_aws_free(&f);
@@ -104,7 +109,7 @@ static void a_time_to_live_that_is_denied_is_done_without(void **state)
         {400, ERROR("AccessDeniedException"), NULL, NULL, false}};
     struct fake_aws f = fake_aws_new("dynamodb", steps, 4, true);
     struct opened o = {0};
-    o.free_me = table_open_start(f.base, f.client, &f.endpoint, "t", see, &o);
+    o.free_me = table_open_start(f.base, f.client, &f.endpoint, "retry", "t", see, &o);
     run_until(f.base, &o.calls, 1);
     assert_int_equal(f.server->request_count, 4);
     fake_aws_free(&f);
@@ -116,10 +121,12 @@ static void giving_up_is_silent(void **state)
     static const struct fake_step steps[] = {{0, NULL, NULL, NULL, false}};
     struct fake_aws f = fake_aws_new("dynamodb", steps, 1, true);
     struct opened o = {0};
-    struct table_open *asking = table_open_start(f.base, f.client, &f.endpoint, "t", see, &o);
+    struct table_open *asking =
+        table_open_start(f.base, f.client, &f.endpoint, "retry", "t", see, &o);
     run_ms(f.base, 20);
     table_open_free(asking);
-    struct bucket_open *bucket = bucket_open_start(f.base, f.client, &f.endpoint, "b", see, &o);
+    struct bucket_open *bucket =
+        bucket_open_start(f.base, f.client, &f.endpoint, "retry", "b", see, &o);
     run_ms(f.base, 20);
     bucket_open_free(bucket);
     run_ms(f.base, 20);
@@ -138,11 +145,17 @@ static void a_bucket_is_made(void **state)
         {409, "<Error><Code>BucketAlreadyOwnedByYou</Code></Error>", NULL, NULL, false}};
     struct fake_aws f = fake_aws_new("s3", steps, 3, true);
     struct opened o = {0};
-    struct bucket_open *open = bucket_open_start(f.base, f.client, &f.endpoint, "b", see, &o);
+    struct bucket_open *open =
+        bucket_open_start(f.base, f.client, &f.endpoint, "retry", "b", see, &o);
     assert_non_null(strstr(bucket_open_waiting(open), "bucket \"b\": "));
     for (int i = 0; i < 1000 && !strstr(bucket_open_waiting(open), "AccessDenied"); i++)
         run_ms(f.base, 1);
-    assert_string_equal(bucket_open_waiting(open), "bucket \"b\": AccessDenied: no");
+    assert_string_equal(
+        bucket_open_waiting(open),
+        "bucket \"b\": s3:CreateBucket is denied (AccessDenied: no); allow it to the "
+        "account of this service, etc/iam/retry.json is the policy that this worker "
+        "needs");
+    assert_non_null(bucket_open_error(open));
     run_until(f.base, &o.calls, 1);
     assert_null(bucket_open_waiting(open));
     assert_int_equal(f.server->request_count, 3);

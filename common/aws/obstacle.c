@@ -1,0 +1,86 @@
+#include "common/aws/obstacle.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "common/base/xalloc.h"
+
+static bool is_one_of(const char *code, const char *const *codes)
+{
+    while (*codes && strcmp(*codes, code) != 0)
+        codes++;
+    return *codes != NULL;
+}
+
+/* An answer of the service in another region than the object's. S3 redirects; the others refuse
+ * the signature's scope. */
+static bool is_elsewhere(const struct aws_reply *reply)
+{
+    static const char *const codes[] = {"PermanentRedirect", "TemporaryRedirect",
+                                        "AuthorizationHeaderMalformed",
+                                        "IllegalLocationConstraintException", NULL};
+    return (reply->status >= 300 && reply->status < 400) || is_one_of(reply->code, codes) ||
+           strstr(reply->message, "valid region") != NULL;
+}
+
+static bool is_key_refused(const struct aws_reply *reply)
+{
+    static const char *const codes[] = {"InvalidAccessKeyId",
+                                        "InvalidClientTokenId",
+                                        "InvalidSignatureException",
+                                        "SignatureDoesNotMatch",
+                                        "UnrecognizedClientException",
+                                        "IncompleteSignature",
+                                        "MissingAuthenticationToken",
+                                        "MissingAuthenticationTokenException",
+                                        NULL};
+    return is_one_of(reply->code, codes);
+}
+
+static const char *bucket_region(const struct aws_reply *reply)
+{
+    const char *region =
+        reply->http ? http_answer_header(reply->http, "x-amz-bucket-region") : NULL;
+    return region ? region : "the region that it is in";
+}
+
+static char *denied_text(const struct obstacle *o)
+{
+    const struct aws_reply *r = o->reply;
+    if (is_key_refused(r))
+        return xasprintf("%s: the credentials are refused (%s: %s); correct the access key, its "
+                         "secret or the session token",
+                         o->what, r->code, r->message);
+    return xasprintf("%s: %s is denied (%s%s%s); allow it to the account of this service, "
+                     "etc/iam/%s.json is the policy that this worker needs",
+                     o->what, o->action, r->code, *r->message ? ": " : "", r->message, o->role);
+}
+
+char *obstacle_text(const struct obstacle *o)
+{
+    const struct aws_reply *r = o->reply;
+    if (is_elsewhere(r))
+        return xasprintf("%s: it is not in region %s (%s: %s); set aws.region to %s, or correct %s",
+                         o->what, o->region, r->code, r->message, bucket_region(r), o->key);
+    switch (r->class) {
+    case AWS_DENIED:
+        return denied_text(o);
+    case AWS_MISSING:
+        return xasprintf("%s: it does not exist in region %s (%s); create it there, or correct %s",
+                         o->what, o->region, r->code, o->key);
+    case AWS_SKEW:
+        return xasprintf("%s: this host's clock is wrong (%s: %s); set it, for example by NTP",
+                         o->what, r->code, r->message);
+    case AWS_EXPIRED:
+        return xasprintf("%s: the credentials have expired (%s); new ones are being fetched",
+                         o->what, r->code);
+    default:
+        return xasprintf("%s: %s: %s", o->what, r->code, r->message);
+    }
+}
+
+bool obstacle_is_definite(const struct aws_reply *reply)
+{
+    return reply->class == AWS_DENIED || reply->class == AWS_MISSING ||
+           reply->class == AWS_INVALID || is_elsewhere(reply);
+}

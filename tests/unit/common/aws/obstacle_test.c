@@ -1,0 +1,80 @@
+#include "common/aws/obstacle.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+static void assert_text(enum aws_class class, int status, const char *code, const char *message,
+                        bool is_definite, const char *expected)
+{
+    const struct aws_reply reply = {
+        .class = class, .status = status, .code = code, .message = message};
+    const struct obstacle o = {.what = "queue \"q\"",
+                               .key = "queues.q",
+                               .action = "sqs:GetQueueAttributes",
+                               .role = "ingest",
+                               .region = "eu-west-1",
+                               .reply = &reply};
+    char *text = obstacle_text(&o);
+    assert_string_equal(text, expected);
+    assert_int_equal(obstacle_is_definite(&reply), is_definite);
+    free(text);
+}
+
+static void each_obstacle_has_its_fix(void **state)
+{
+    (void)state;
+    assert_text(
+        AWS_DENIED, 403, "AccessDenied", "no", true,
+        "queue \"q\": sqs:GetQueueAttributes is denied (AccessDenied: no); allow it to the "
+        "account of this service, etc/iam/ingest.json is the policy that this worker needs");
+    assert_text(AWS_DENIED, 403, "HTTP 403", "", true,
+                "queue \"q\": sqs:GetQueueAttributes is denied (HTTP 403); allow it to the account "
+                "of this service, etc/iam/ingest.json is the policy that this worker needs");
+    assert_text(AWS_DENIED, 403, "InvalidClientTokenId", "bad key", true,
+                "queue \"q\": the credentials are refused (InvalidClientTokenId: bad key); correct "
+                "the access key, its secret or the session token");
+    assert_text(AWS_MISSING, 400, "QueueDoesNotExist", "gone", true,
+                "queue \"q\": it does not exist in region eu-west-1 (QueueDoesNotExist); create it "
+                "there, or correct queues.q");
+    assert_text(AWS_SKEW, 403, "RequestTimeTooSkewed", "1 h", false,
+                "queue \"q\": this host's clock is wrong (RequestTimeTooSkewed: 1 h); set it, for "
+                "example by NTP");
+    assert_text(AWS_EXPIRED, 403, "ExpiredToken", "old", false,
+                "queue \"q\": the credentials have expired (ExpiredToken); new ones are being "
+                "fetched");
+    assert_text(AWS_TRANSIENT, 0, "Unreachable", "refused", false,
+                "queue \"q\": Unreachable: refused");
+    assert_text(AWS_THROTTLED, 503, "SlowDown", "slow", false, "queue \"q\": SlowDown: slow");
+    assert_text(AWS_INVALID, 400, "InvalidAddress", "bad", true,
+                "queue \"q\": InvalidAddress: bad");
+}
+
+static void another_region_is_recognised(void **state)
+{
+    (void)state;
+    static const char moved[] =
+        "queue \"q\": it is not in region eu-west-1 (PermanentRedirect: "
+        "elsewhere); set aws.region to the region that it is in, or correct "
+        "queues.q";
+    assert_text(AWS_INVALID, 301, "PermanentRedirect", "elsewhere", true, moved);
+    assert_text(AWS_INVALID, 307, "HTTP 307", "", true,
+                "queue \"q\": it is not in region eu-west-1 (HTTP 307: ); set aws.region to the "
+                "region that it is in, or correct queues.q");
+    assert_text(AWS_DENIED, 403, "InvalidSignatureException",
+                "Credential should be scoped to a valid region.", true,
+                "queue \"q\": it is not in region eu-west-1 (InvalidSignatureException: Credential "
+                "should be scoped to a valid region.); set aws.region to the region that it is in, "
+                "or correct queues.q");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_obstacle_has_its_fix),
+        cmocka_unit_test(another_region_is_recognised),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
