@@ -1,10 +1,12 @@
 #include "supervisor/plan.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/fault.h"
 #include "common/base/fdio.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
@@ -90,6 +92,7 @@ void plan_unref(struct plan *plan)
         listen_release(plan->listeners[i]);
     free(plan->listeners);
     json_decref(plan->slice);
+    json_decref(plan->check);
     free(plan);
 }
 
@@ -111,11 +114,17 @@ int plan_snapshot(const struct plan *plan, int number, const char *name, int loc
         json_pack("{s:s, s:i, s:s, s:i, s:i, s:i, s:o}", "role", role_name(plan->role), "slot",
                   number, "name", name, "generation", plan->generation, "supervisor_pid",
                   (int)getpid(), "lock_fd", lock_fd, "listeners", listeners);
+    if (plan->check != NULL && number == 0)
+        json_object_set(process, "check", plan->check);
     json_t *snapshot = json_pack("{s:o, s:O}", "process", process, "conf", plan->slice);
     assert(snapshot != NULL);
     char *text = json_dumps(snapshot, JSON_COMPACT);
     assert(text != NULL);
-    int fd = fdio_sealed_memfd(name, text, strlen(text));
+    int fd = -1;
+    if (fault_point("plan.snapshot"))
+        errno = ENFILE;
+    else
+        fd = fdio_sealed_memfd(name, text, strlen(text));
     explicit_bzero(text, strlen(text));
     free(text);
     json_decref(snapshot);

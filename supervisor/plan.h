@@ -18,14 +18,15 @@ struct plan {
     int workers;
     int64_t ready_ms;            /* a worker must be ready within */
     json_t *slice;               /* own */
+    json_t *check;               /* own: what its first worker checks before it is ready; or NULL */
     struct listener **listeners; /* own: one use of each */
     size_t listener_count;
     bool dropped; /* its reload was rolled back */
     int users;
 };
 
-/* A plan with one user and its listeners open; NULL with {"path", "message"} objects added to
- * errors where a listener cannot be opened. */
+/* A plan with one user, its listeners open and nothing to check; NULL with {"path", "message"}
+ * objects added to errors where a listener cannot be opened. */
 struct plan *plan_new(struct listen_pool *pool, enum role role, const json_t *conf, int generation,
                       json_t *errors);
 struct plan *plan_ref(struct plan *plan);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,21 +44,35 @@ static void handle(struct process *p, enum slot_event event)
     p->host->changed(p->host->arg);
 }
 
+/* The first cause counts: the signal by which we end it is none. */
+static void note_failure(struct process *p, const char *format, ...)
+{
+    va_list ap;
+    if (p->failure[0] != '\0')
+        return;
+    va_start(ap, format);
+    vsnprintf(p->failure, sizeof p->failure, format, ap);
+    va_end(ap);
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct process *p = arg;
     p->slot.due_ms = 0;
-    if (p->slot.state == SLOT_STARTING)
+    if (p->slot.state == SLOT_STARTING) {
+        note_failure(p, "it was not ready within %lld s", (long long)(p->slot.ready_ms / 1000));
         log_error("%s (pid %d) was not ready within %lld s: killing it", p->name, (int)p->pid,
                   (long long)(p->slot.ready_ms / 1000));
-    else if (p->slot.state == SLOT_DRAINING || p->slot.state == SLOT_UP)
+    } else if (p->slot.state == SLOT_DRAINING || p->slot.state == SLOT_UP) {
         log_warn("%s (pid %d) is past its time to exit: killing it", p->name, (int)p->pid);
+    }
     handle(p, SLOT_TIMER);
 }
 
 static void misbehaved(struct process *p, const char *why)
 {
+    note_failure(p, "it broke the protocol (%s)", why);
     log_error("%s (pid %d) broke the protocol (%s): killing it", p->name, (int)p->pid, why);
     process_signal(p, SIGKILL);
 }
@@ -89,6 +104,29 @@ static void keep_beat(struct process *p, const json_t *msg)
     json_object_del(p->beat, "t");
 }
 
+static bool is_error(const json_t *error)
+{
+    return json_is_string(json_object_get(error, "path")) &&
+           json_is_string(json_object_get(error, "message"));
+}
+
+static void take_ready(struct process *p, const json_t *msg)
+{
+    const json_t *errors = json_object_get(msg, "errors");
+    size_t i;
+    json_t *error;
+    json_array_foreach(errors, i, error)
+    {
+        if (!is_error(error))
+            continue;
+        if (p->errors == NULL)
+            p->errors = json_array();
+        json_array_append(p->errors, error);
+    }
+    log_debug("%s (pid %d) is ready", p->name, (int)p->pid);
+    handle(p, SLOT_READY);
+}
+
 static void on_message(void *arg, const json_t *msg, int fd)
 {
     struct process *p = arg;
@@ -101,8 +139,7 @@ static void on_message(void *arg, const json_t *msg, int fd)
     } else if (!p->greeted) {
         misbehaved(p, "its first message is no hello");
     } else if (strcmp(kind, "ready") == 0) {
-        log_debug("%s (pid %d) is ready", p->name, (int)p->pid);
-        handle(p, SLOT_READY);
+        take_ready(p, msg);
     } else if (strcmp(kind, "beat") == 0) {
         keep_beat(p, msg);
     } else {
@@ -132,8 +169,10 @@ static int open_health(struct process *p)
         return 0;
     char *path = health_path(p, p->is_beside);
     p->health_fd = unix_socket_listen(path, 0660);
-    if (p->health_fd < 0)
+    if (p->health_fd < 0) {
+        note_failure(p, "its health socket %s cannot be opened: %s", path, strerror(errno));
         log_error("health socket %s cannot be opened: %s", path, strerror(errno));
+    }
     free(path);
     return p->health_fd < 0 ? -1 : 0;
 }
@@ -163,6 +202,9 @@ static int start_process(void *arg)
     int lock_fd =
         p->plan->role == ROLE_STORE ? WORKER_FD_LISTEN + (int)p->plan->listener_count : -1;
     int pair[2] = {-1, -1}, snapshot_fd = -1, table_fd = -1, rc = -1;
+    p->failure[0] = '\0';
+    json_decref(p->errors);
+    p->errors = NULL;
     if (open_health(p) != 0)
         return -1;
     if (channel_pair(pair) == 0 &&
@@ -174,6 +216,7 @@ static int start_process(void *arg)
         rc = 0;
     } else {
         p->pid = 0;
+        note_failure(p, "it cannot be started: %s", strerror(errno));
         log_error("%s cannot be started: %s", p->name, strerror(errno));
     }
     int fds[] = {pair[0], pair[1], snapshot_fd, table_fd};
@@ -239,6 +282,7 @@ void process_free(struct process *p)
     event_free(p->timer);
     channel_free(p->channel);
     json_decref(p->beat);
+    json_decref(p->errors);
     plan_unref(p->plan);
     free(p->name);
     free(p);
@@ -308,6 +352,7 @@ static void log_death(const struct process *p, pid_t pid, enum slot_state before
 void process_reap(struct process *p)
 {
     int status;
+    char how[96];
     pid_t pid = p->pid;
     if (pid == 0 || waitpid(pid, &status, WNOHANG) != pid)
         return;
@@ -320,6 +365,8 @@ void process_reap(struct process *p)
     json_decref(p->beat);
     p->beat = NULL;
     p->host->died(p->host->arg, p, before == SLOT_DRAINING);
+    describe_death(status, how, sizeof how);
+    note_failure(p, "it ended with %s", how);
     handle(p, SLOT_DIED);
     log_death(p, pid, before, status);
 }

@@ -47,6 +47,8 @@ struct process {                     /* written by process.c only */
     struct channel *channel; /* own; NULL when closed */
     struct event *timer;     /* own; slot.due_ms */
     json_t *beat;            /* own; the newest, or NULL */
+    json_t *errors;          /* own; what its start-up check found wrong, or NULL */
+    char failure[160];       /* how its newest start or run ended unasked; "": it never did */
     int silent_ticks;        /* whole seconds since it last said anything */
     int health_fd;           /* -1 until first started */
     bool is_beside;          /* its health socket still has the name ".new" */

@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
+#include "supervisor/changes.h"
 #include "supervisor/control.h"
 #include "supervisor/detach.h"
 #include "supervisor/limits.h"
@@ -146,11 +147,15 @@ static void make_plans(struct reload *r, json_t *errors)
         enum role role = (enum role)i;
         if (!is_changed(r, role))
             continue;
-        if (role_is_exclusive(role))
+        if (role_is_exclusive(role)) {
             log_info("reload: %s keeps its settings of before until sluiced is restarted",
                      role_name(role));
-        else
-            r->tried[role] = plan_new(r->s->listeners, role, r->conf, r->s->generation + 1, errors);
+            continue;
+        }
+        struct plan *plan = plan_new(r->s->listeners, role, r->conf, r->s->generation + 1, errors);
+        if (plan != NULL)
+            plan->check = changes_objects(r->s->plans[role]->slice, plan->slice);
+        r->tried[role] = plan;
     }
 }
 
@@ -195,6 +200,9 @@ static void commit(struct reload *r)
         plan_unref(s->plans[role]);
         s->plans[role] = r->tried[role];
         r->tried[role] = NULL;
+        /* From now on a worker that starts waits for what is missing. */
+        json_decref(s->plans[role]->check);
+        s->plans[role]->check = NULL;
     }
     (void)supervisor_apply_log(s->conf);
     r->state = RELOAD_ROLLING;
@@ -210,8 +218,13 @@ static void try_commit(struct reload *r)
             continue;
         const struct process *p = supervisor_find(r->s, r->tried[role], 0);
         if (p != NULL && p->slot.has_failed) {
-            fail(r, one_error("", xasprintf("the new %s did not start; its reason is in the log",
-                                            p->name)));
+            fail(r, one_error("", xasprintf("the new %s failed: %s; its own lines in the log say "
+                                            "more",
+                                            p->name, p->failure)));
+            return;
+        }
+        if (p != NULL && p->slot.state == SLOT_UP && p->errors != NULL) {
+            fail(r, json_incref(p->errors));
             return;
         }
         all_up = all_up && p != NULL && p->slot.state == SLOT_UP;

@@ -9,7 +9,9 @@
  *   load and validate -> acquire listeners -> start one new worker of each role whose slice changed
  *   -> when all of these are ready: commit. The old workers drain, the other places follow.
  *
- * Anything that fails before the commit rolls back: the new workers are stopped, what was acquired
+ * Ready includes the check of every object that the reload adds or changes (changes.h): where one
+ * cannot be used (denied, missing, wrong region) the reload fails and names it. Anything that fails
+ * before the commit rolls back: the new workers are stopped, what was acquired
  * is closed, and the old configuration never noticed. After it a failure is an ordinary crash. At
  * most two generations live; requests that come meanwhile become one reload after this one. */
 struct reload;

@@ -5,8 +5,11 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/prctl.h>
 #include <unistd.h>
+
+#include "common/base/fault.h"
 
 enum { FIRST_FD = 3 };
 
@@ -64,7 +67,9 @@ pid_t spawn_run(const struct spawn_request *request)
     /* A signal between fork and exec would run our handler in the child and write into the loop's
      * pipe, which the two share. */
     sigprocmask(SIG_SETMASK, &all, &before);
-    pid_t pid = fork();
+    bool is_refused = fault_point("spawn.fork");
+    errno = EAGAIN;
+    pid_t pid = is_refused ? -1 : fork();
     if (pid == 0)
         run_child(request, parent);
     int saved = errno;

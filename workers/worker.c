@@ -19,6 +19,7 @@
 #include "common/aws/material.h"
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/fdio.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
@@ -28,12 +29,14 @@
 #include "workers/asking.h"
 #include "workers/health.h"
 #include "workers/libevent_log.h"
+#include "workers/startup.h"
 
 #define SNAPSHOT_MAX_BYTES ((size_t)16 * 1024 * 1024)
 #define BEAT_MS 1000
 #define TROUBLE_BYTES 256
-#define WAITING_MAX 32 /* texts in a beat, so that a packet holds it */
-#define WAITING_BYTES_MAX 200
+#define WAITING_MAX 16 /* texts in a beat, and so many notes, so that a packet holds it */
+#define WAITING_BYTES_MAX 320
+#define NOTES_MAX 8
 
 enum state { STARTING, READY, DRAINING };
 
@@ -54,6 +57,10 @@ struct worker {
     struct event *beat;       /* own */
     struct event *deadline;   /* own */
     struct event *signals[2]; /* own: TERM, USR1 */
+    struct startup *startup;  /* own; NULL: there is nothing to check, or it is over */
+    json_t *errors;           /* own: what it found, or NULL */
+    bool is_role_ready;       /* the role has said so */
+    json_t *notes;            /* own: texts */
     enum state state;
     int64_t drain_deadline_ms;
     bool drained;
@@ -72,9 +79,9 @@ static void default_member(json_t *object, const char *name, json_t *value)
         json_object_set_new(object, name, value);
 }
 
-static void bound_waiting(json_t *beat)
+static void bound_texts(json_t *beat, const char *name)
 {
-    json_t *waiting = json_object_get(beat, "waiting");
+    json_t *waiting = json_object_get(beat, name);
     while (json_array_size(waiting) > WAITING_MAX)
         json_array_remove(waiting, json_array_size(waiting) - 1);
     for (size_t i = 0; i < json_array_size(waiting); i++) {
@@ -99,7 +106,9 @@ static void fill_account(struct worker *w, json_t *out)
     default_member(out, "waiting", json_array());
     json_t *trouble = json_string(w->trouble);
     default_member(out, "last_error", trouble ? trouble : json_string(""));
-    bound_waiting(out);
+    json_object_set_new(out, "notes", json_copy(w->notes));
+    bound_texts(out, "waiting");
+    bound_texts(out, "notes");
 }
 
 static bool is_healthy(struct worker *w, char *reason, size_t size)
@@ -351,6 +360,15 @@ static void start_log(const struct worker *w)
                   strerror(errno));
 }
 
+/* A named place that a test chooses by the worker's name: "consumer-1.start". */
+static bool fault_of(const struct worker *w, const char *step)
+{
+    char *point = xasprintf("%s.%s", json_string_value(json_object_get(w->process, "name")), step);
+    bool fails = fault_point(point);
+    free(point);
+    return fails;
+}
+
 static struct event *must_event(struct worker *w, int fd, short what, event_callback_fn on)
 {
     struct event *e = event_new(w->base, fd, what, on, w);
@@ -370,6 +388,7 @@ static int start_loop(struct worker *w)
     assert(w->base);
     w->material = material_new();
     w->asking = asking_new(w->base, send_ask, w);
+    w->notes = json_array();
     w->channel = channel_new(w->base, WORKER_FD_CHANNEL, &channel_callbacks, w);
     send_hello(w);
     w->signals[0] = must_event(w, SIGTERM, EV_SIGNAL | EV_PERSIST, on_term);
@@ -382,6 +401,55 @@ static int start_loop(struct worker *w)
     event_add(w->beat, &every);
     w->health = health_new(w->base, WORKER_FD_HEALTH, report, w);
     return w->health ? 0 : -1;
+}
+
+static void say_ready(struct worker *w)
+{
+    if (w->state != STARTING || fault_of(w, "ready"))
+        return;
+    w->state = READY;
+    log_info("ready pid=%d version=%s", (int)getpid(), SLUICE_VERSION);
+    json_t *ready = message_new("ready");
+    if (w->errors)
+        json_object_set(ready, "errors", w->errors);
+    worker_send(w, ready);
+}
+
+static const char *look_at_object(void *arg, const char *path, bool *open_out)
+{
+    struct worker *w = arg;
+    *open_out = !w->role->object;
+    return w->role->object ? w->role->object(w->role_state, path, open_out) : NULL;
+}
+
+static void accept_all(struct worker *w)
+{
+    if (w->role->accept && w->role->accept(w->role_state) != 0)
+        exit(EX_OSERR);
+}
+
+static void on_checked(void *arg, json_t *errors)
+{
+    struct worker *w = arg;
+    startup_free(w->startup);
+    w->startup = NULL;
+    if (json_array_size(errors) > 0)
+        w->errors = json_incref(errors);
+    else if (w->state == STARTING)
+        accept_all(w);
+    if (w->errors || w->is_role_ready)
+        say_ready(w);
+}
+
+/* Everything is set up: the loop runs next. */
+static void begin(struct worker *w)
+{
+    const json_t *check = json_object_get(w->process, "check");
+    if (json_array_size(check) == 0) {
+        accept_all(w);
+        return;
+    }
+    w->startup = startup_new(w->base, check, look_at_object, on_checked, w);
 }
 
 int worker_main(int argc, char **argv, const struct worker_role *role)
@@ -407,9 +475,11 @@ int worker_main(int argc, char **argv, const struct worker_role *role)
     start_log(w);
     if (start_loop(w) != 0)
         return EX_OSERR;
-    w->role_state = role->start(w);
+    w->role_state = fault_of(w, "start") ? NULL : role->start(w);
     if (!w->role_state)
         return EX_CONFIG;
+    if (w->state != DRAINING)
+        begin(w);
     if (!w->drained)
         event_base_dispatch(w->base);
     log_info("%s", w->drained ? "stopped" : "the event loop ended by itself");
@@ -485,11 +555,9 @@ struct worker_listener worker_listener_at(const struct worker *w, size_t i)
 
 void worker_ready(struct worker *w)
 {
-    if (w->state != STARTING)
-        return;
-    w->state = READY;
-    log_info("ready pid=%d version=%s", (int)getpid(), SLUICE_VERSION);
-    worker_send(w, message_new("ready"));
+    w->is_role_ready = true;
+    if (!w->startup)
+        say_ready(w);
 }
 
 void worker_drained(struct worker *w)
@@ -512,4 +580,26 @@ void worker_trouble(struct worker *w, const char *format, ...)
     va_start(ap, format);
     vsnprintf(w->trouble, sizeof(w->trouble), format, ap);
     va_end(ap);
+}
+
+void worker_note(struct worker *w, const char *format, ...)
+{
+    size_t i;
+    json_t *known;
+    va_list ap;
+    char text[512];
+    va_start(ap, format);
+    vsnprintf(text, sizeof(text), format, ap);
+    va_end(ap);
+    json_array_foreach(w->notes, i, known)
+    {
+        if (strcmp(json_string_value(known), text) == 0)
+            return;
+    }
+    log_warn("%s", text);
+    json_t *note = json_string(text);
+    if (note && json_array_size(w->notes) < NOTES_MAX)
+        json_array_append_new(w->notes, note);
+    else
+        json_decref(note);
 }

@@ -39,6 +39,12 @@ struct worker_role {
     /* Whether the role can do its job now; writes a reason where not (health answers 503).
      * Optional. */
     bool (*healthy)(void *state, char *reason, size_t reason_size);
+    /* Accepts on the listeners: once after start, or where a reload has started the worker when its
+     * start-up check has found nothing wrong, so that nobody is served by a configuration that
+     * cannot work. 0, or -1 after logging why: the process ends. Optional. */
+    int (*accept)(void *state);
+    /* How it stands with an object of the configuration (startup.h). Optional: all are open. */
+    const char *(*object)(void *state, const char *path, bool *open_out);
     /* A message that the skeleton does not know, and every material; signing keys and trouble have
      * already been taken in. Optional. */
     void (*message)(void *state, const json_t *msg);
@@ -61,9 +67,12 @@ struct aws_client *worker_aws(struct worker *w);
 size_t worker_listener_count(const struct worker *w);
 struct worker_listener worker_listener_at(const struct worker *w, size_t i);
 
-void worker_ready(struct worker *w);             /* once */
+void worker_ready(struct worker *w);             /* once; told when the start-up check is over */
 void worker_drained(struct worker *w);           /* the loop ends, exit status 0 */
 void worker_send(struct worker *w, json_t *msg); /* to the supervisor; steals */
+/* Something that works but should be otherwise (printf): logged, and shown by status for the life
+ * of this process. A repetition is ignored. */
+void worker_note(struct worker *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Remembers the newest trouble for the beat and the health answer (printf). */
 void worker_trouble(struct worker *w, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -16,14 +16,19 @@ enum {
 /* "process" in the snapshot:
  *   role, slot (0..), name ("consumer-0"), generation (configuration, from 1), supervisor_pid,
  *   lock_fd (store: its lock file, open; else -1),
- *   listeners: [{"fd": 7, "address": "127.0.0.1:8080"}, ...]  ("unix:/path" for Unix sockets)
+ *   listeners: [{"fd": 7, "address": "127.0.0.1:8080"}, ...]  ("unix:/path" for Unix sockets),
+ *   check: in a reload what it added or changed, as ["queues.orders", "dead_letters", "ledger"];
+ *   else absent
  *
  * Messages: {"t": kind, ...}. W worker, S supervisor.
  *
  *   hello     W→S    proto, role, slot, pid, build, generation: first message of a worker
- *   ready     W→S    the loop runs, listeners accept, sources poll or wait
+ *   ready     W→S    the loop runs, listeners accept, sources poll or wait; after a `check` in the
+ *                    snapshot: errors [{path, message}], the objects among these that cannot be
+ *                    used and will not come right by waiting (denied, missing, wrong region)
  *   beat      W→S    each second, newest wins: state ("ready"|"draining"), in_flight,
- *                    counters {name: integer}, gauges {name: integer}, waiting [text], last_error
+ *                    counters {name: integer}, gauges {name: integer}, waiting [text], notes [text],
+ *                    last_error
  *   drain     S→W    deadline_ms (from now): stop intake, finish, exit 0
  *   ping/pong S→W/W→S  seq
  *   material  K→S→W  one item: kind, identity and what its kind has; kept by the supervisor, the

@@ -69,3 +69,24 @@ export const shortLeases = {
     consumer: { workers: 2, in_flight: 64 },
     sources: { cxone: { retry: { wait_s: 1, visibility_s: 11 } } },
 };
+
+// Posts at a steady rate, each event on a connection of its own: whatever is not a 200 is wrong.
+export function steadyLoad(t, s, body, { perSecond }) {
+    const traces = [];
+    const wrong = [];
+    const pending = new Set();
+    const timer = setInterval(() => {
+        const one = s.post('cxone', body(), { agent: false, timeoutMs: 30_000 }).then(
+            ({ status, headers, text }) => (status === 200 ? traces.push(headers['sluice-trace']) : wrong.push(`${status} ${text}`)),
+            (error) => wrong.push(error.message)).finally(() => pending.delete(one));
+        pending.add(one);
+    }, 1000 / perSecond);
+    t.after(() => clearInterval(timer));
+    return {
+        async stop() {
+            clearInterval(timer);
+            await Promise.all(pending);
+            return { traces, wrong };
+        },
+    };
+}

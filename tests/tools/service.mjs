@@ -197,11 +197,11 @@ export class Service {
     }
 
     // One command on the control socket.
-    control(command) {
+    control(command, { seconds = 5 } = {}) {
         return new Promise((resolve, reject) => {
             const socket = net.connect(path.join(this.state, 'run/control.sock'));
             let text = '';
-            socket.setTimeout(5000 * slow, () => socket.destroy(new Error('no answer from the control socket')));
+            socket.setTimeout(seconds * 1000 * slow, () => socket.destroy(new Error('no answer from the control socket')));
             socket.on('connect', () => socket.write(`${JSON.stringify(command)}\n`));
             socket.on('data', (data) => {
                 text += data;

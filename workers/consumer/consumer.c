@@ -222,7 +222,7 @@ static void open_ledger_and_bucket(struct consumer *c, const json_t *conf)
     struct event_base *base = worker_base(c->worker);
     struct aws_client *aws = worker_aws(c->worker);
     if (sources_use_ledger(c->sources))
-        c->table_open = table_open_start(base, aws, endpoint_aws(c->dynamodb),
+        c->table_open = table_open_start(base, aws, endpoint_aws(c->dynamodb), "consumer",
                                          conf_str(conf, "ledger.table"), on_table_ready, c);
     if (sources_use_s3(c->sources))
         c->objects =
@@ -316,6 +316,19 @@ static bool consumer_healthy(void *state, char *reason, size_t reason_size)
     return poller_healthy(c->poller, reason, reason_size);
 }
 
+static const char *consumer_object(void *state, const char *path, bool *open_out)
+{
+    const struct consumer *c = state;
+    if (strncmp(path, "queues.", 7) == 0)
+        return queues_error(c->queues, path + 7, open_out);
+    if (strcmp(path, "dead_letters") == 0) {
+        *open_out = !c->objects || objects_open(c->objects);
+        return c->objects ? objects_error(c->objects) : NULL;
+    }
+    *open_out = !c->table_open;
+    return c->table_open ? table_open_error(c->table_open) : NULL;
+}
+
 int main(int argc, char **argv)
 {
     static const struct worker_role role = {
@@ -325,6 +338,7 @@ int main(int argc, char **argv)
         .beat = consumer_beat,
         .healthy = consumer_healthy,
         .handed = consumer_handed,
+        .object = consumer_object,
     };
     return worker_main(argc, argv, &role);
 }

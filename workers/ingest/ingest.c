@@ -5,6 +5,7 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -82,28 +83,18 @@ static struct http_server *make_server(struct ingest *in, const json_t *conf)
         .idle_timeout_s = (int)conf_int(conf, "ingest.idle_timeout_s"),
         .retry_after_s = (int)conf_int(conf, "ingest.retry_after_s"),
     };
-    struct http_server *server =
-        http_server_new(worker_base(in->worker), &o, intake_request, in->intake);
-    for (size_t i = 0; i < worker_listener_count(in->worker); i++) {
-        struct worker_listener l = worker_listener_at(in->worker, i);
-        if (http_server_listen(server, l.fd, l.address)) {
-            http_server_free(server);
-            return NULL;
-        }
-    }
-    return server;
+    return http_server_new(worker_base(in->worker), &o, intake_request, in->intake);
 }
 
-static void ingest_free(struct ingest *in)
+static int accept_all(void *state)
 {
-    if (in->server)
-        http_server_free(in->server);
-    intake_free(in->intake);
-    queues_free(in->queues);
-    source_list_free(&in->sources);
-    event_free(in->ready_timer);
-    event_free(in->drain_timer);
-    free(in);
+    struct ingest *in = state;
+    for (size_t i = 0; i < worker_listener_count(in->worker); i++) {
+        struct worker_listener l = worker_listener_at(in->worker, i);
+        if (http_server_listen(in->server, l.fd, l.address) != 0)
+            return -1;
+    }
+    return 0;
 }
 
 static void *start(struct worker *w)
@@ -122,10 +113,6 @@ static void *start(struct worker *w)
                                .arg = in};
     in->intake = intake_new(&o);
     in->server = make_server(in, conf);
-    if (!in->server) {
-        ingest_free(in);
-        return NULL;
-    }
     intake_set_server(in->intake, in->server);
     struct timeval tv = {.tv_sec = queues_waiting(in->queues, NULL) ? READY_AFTER_S : 0};
     evtimer_add(in->ready_timer, &tv);
@@ -174,9 +161,21 @@ static bool healthy(void *state, char *reason, size_t reason_size)
     return ok;
 }
 
+static const char *object(void *state, const char *path, bool *open_out)
+{
+    const struct ingest *in = state;
+    *open_out = true;
+    return strncmp(path, "queues.", 7) == 0 ? queues_error(in->queues, path + 7, open_out) : NULL;
+}
+
 int main(int argc, char **argv)
 {
-    static const struct worker_role role = {
-        .name = "ingest", .start = start, .drain = drain, .beat = beat, .healthy = healthy};
+    static const struct worker_role role = {.name = "ingest",
+                                            .start = start,
+                                            .drain = drain,
+                                            .beat = beat,
+                                            .healthy = healthy,
+                                            .accept = accept_all,
+                                            .object = object};
     return worker_main(argc, argv, &role);
 }

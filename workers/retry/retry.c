@@ -148,8 +148,9 @@ static void on_ready_time(evutil_socket_t fd, short what, void *arg)
     be_ready(arg);
 }
 
-static int listen_all(struct retry *r)
+static int accept_all(void *state)
 {
+    struct retry *r = state;
     for (size_t i = 0; i < worker_listener_count(r->worker); i++) {
         struct worker_listener l = worker_listener_at(r->worker, i);
         if (http_server_listen(r->server, l.fd, l.address) != 0)
@@ -203,7 +204,17 @@ static void *retry_start(struct worker *w)
     r->api = api_new(&api);
     struct timeval latest = {.tv_sec = READY_MS / 1000};
     event_add(r->ready, &latest);
-    return listen_all(r) == 0 ? r : NULL;
+    return r;
+}
+
+static const char *retry_object(void *state, const char *path, bool *open_out)
+{
+    const struct retry *r = state;
+    if (strncmp(path, "queues.", 7) == 0)
+        return counts_error(r->counts, path + 7, open_out);
+    if (strcmp(path, "dead_letters") == 0)
+        return dead_letters_bucket_error(r->dead_letters, open_out);
+    return dead_letters_table_error(r->dead_letters, open_out);
 }
 
 static void retry_drain(void *state, int64_t deadline_mono_ms)
@@ -247,6 +258,8 @@ int main(int argc, char **argv)
                                             .start = retry_start,
                                             .drain = retry_drain,
                                             .beat = retry_beat,
-                                            .healthy = retry_healthy};
+                                            .healthy = retry_healthy,
+                                            .accept = accept_all,
+                                            .object = retry_object};
     return worker_main(argc, argv, &role);
 }

@@ -195,22 +195,25 @@ struct queue_open {
     void *arg;
 };
 
+static struct queue_attributes fake_attributes; /* of every queue */
+
 static void fake_opened(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct queue_open *open = arg;
-    open->done(open->arg, open->name);
+    open->done(open->arg, open->name, &fake_attributes);
 }
 
 struct queue_open *queue_open_start(struct event_base *base, struct aws_client *client,
-                                    const struct aws_endpoint *endpoint, const char *name,
-                                    const char *url, queue_open_cb *done, void *arg)
+                                    const struct aws_endpoint *endpoint,
+                                    const struct queue_open_options *options, queue_open_cb *done,
+                                    void *arg)
 {
-    (void)client, (void)endpoint, (void)url;
+    (void)client, (void)endpoint;
     const struct timeval now = {0};
     struct queue_open *open = xcalloc(1, sizeof(*open));
     open->timer = evtimer_new(base, fake_opened, open);
-    open->name = xstrdup(name);
+    open->name = xstrdup(options->name);
     open->done = done;
     open->arg = arg;
     evtimer_add(open->timer, &now);
@@ -230,6 +233,12 @@ const char *queue_open_waiting(const struct queue_open *open)
 {
     (void)open;
     return "opening";
+}
+
+const char *queue_open_error(const struct queue_open *open)
+{
+    (void)open;
+    return NULL;
 }
 
 /* Answers a batch: bad_class for the entries whose bit is set in `bad`, OK for the others. */
