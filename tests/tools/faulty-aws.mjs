@@ -102,7 +102,10 @@ export const wrongHeader = (name, value) => async (request, forward) => {
     return { ...answer, headers: { ...answer.headers, [name]: value } };
 };
 
-export const garbled = (text) => async (request, forward) => ({ ...await forward(), body: Buffer.from(text) });
+export const garbled = (text) => async (request, forward) => {
+    const { status, headers: { 'x-amz-crc32': crc, ...headers } } = await forward();
+    return { status, headers, body: Buffer.from(text) };
+};
 
 // ---- batches ----
 
