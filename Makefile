@@ -188,7 +188,7 @@ install: all
 install-files:
 	@mkdir -p $(BUILD)/gen
 	install -d "$(DESTDIR)$(PREFIX)/sbin" "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(LIBEXECDIR)" \
-	    "$(DESTDIR)$(PREFIX)/share/man/man8" "$(DESTDIR)$(PREFIX)/share/sluice" "$(DESTDIR)$(UNITDIR)" \
+	    "$(DESTDIR)$(PREFIX)/share/man/man8" "$(DESTDIR)$(PREFIX)/share/sluice/iam" "$(DESTDIR)$(UNITDIR)" \
 	    "$(DESTDIR)$(SYSCONFDIR)/sluice" "$(DESTDIR)$(SYSCONFDIR)/init.d" \
 	    "$(DESTDIR)$(SYSCONFDIR)/default" "$(DESTDIR)$(SYSCONFDIR)/logrotate.d"
 	install -m 755 $(BUILD)/bin/sluiced "$(DESTDIR)$(PREFIX)/sbin/"
@@ -196,6 +196,7 @@ install-files:
 	install -m 755 $(addprefix $(BUILD)/bin/sluice-,$(ROLES)) "$(DESTDIR)$(LIBEXECDIR)/"
 	install -m 644 $(addprefix etc/man/,$(MANUALS)) "$(DESTDIR)$(PREFIX)/share/man/man8/"
 	install -m 755 etc/samples/destination.sh "$(DESTDIR)$(PREFIX)/share/sluice/"
+	install -m 644 $(wildcard etc/iam/*.json) "$(DESTDIR)$(PREFIX)/share/sluice/iam/"
 	$(call put,755,etc/sluice.init,$(SYSCONFDIR)/init.d/sluice)
 	$(call put,644,etc/sluice.service,$(UNITDIR)/sluice.service)
 	$(call put,644,etc/logrotate,$(SYSCONFDIR)/logrotate.d/sluice)
