@@ -24,7 +24,7 @@
 enum { MAX_CLIENTS = 32, MAX_LINE_BYTES = 4096, IDLE_S = 60, WORKER_IS_SILENT_TICKS = 5 };
 
 struct client {
-    LIST_ENTRY(client) link;
+    TAILQ_ENTRY(client) link;
     struct control *control;    /* borrow: owns us */
     struct bufferevent *stream; /* own */
     bool waits_for_reload;
@@ -34,18 +34,18 @@ struct client {
 };
 
 struct control {
-    struct supervisor *s;   /* borrow: owns us */
-    char *path;             /* own */
-    int fd;                 /* own */
-    struct event *acceptor; /* own */
-    LIST_HEAD(, client) clients;
+    struct supervisor *s;         /* borrow: owns us */
+    char *path;                   /* own */
+    int fd;                       /* own */
+    struct event *acceptor;       /* own */
+    TAILQ_HEAD(, client) clients; /* the oldest first */
     size_t client_count;
 };
 
 static void client_free(struct client *c)
 {
     struct control *control = c->control;
-    LIST_REMOVE(c, link);
+    TAILQ_REMOVE(&control->clients, c, link);
     control->client_count--;
     event_add(control->acceptor, NULL); /* it pauses at the limit */
     bufferevent_free(c->stream);
@@ -201,23 +201,27 @@ static void run_line(struct client *c, const char *line, size_t len)
 
 /* ---- connections ---- */
 
+static bool is_idle(const struct client *c)
+{
+    return !c->waits_for_reload && !c->waits_for_end &&
+           evbuffer_get_length(bufferevent_get_output(c->stream)) == 0;
+}
+
 /* One request at a time: the next is looked at when the answer to this one has been written, so
  * that a client which does not read holds no more than one answer. */
 static void serve(struct client *c)
 {
     struct evbuffer *in = bufferevent_get_input(c->stream);
-    struct evbuffer *out = bufferevent_get_output(c->stream);
     size_t len;
     char *line = NULL;
-    while (!c->waits_for_reload && !c->waits_for_end && evbuffer_get_length(out) == 0) {
+    while (is_idle(c)) {
         line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF);
         if (line == NULL)
             break;
         run_line(c, line, len);
         free(line);
     }
-    bool is_idle = !c->waits_for_reload && !c->waits_for_end && evbuffer_get_length(out) == 0;
-    if (is_idle && (c->has_ended || evbuffer_get_length(in) >= MAX_LINE_BYTES))
+    if (is_idle(c) && (c->has_ended || evbuffer_get_length(in) >= MAX_LINE_BYTES))
         client_free(c);
 }
 
@@ -255,7 +259,7 @@ static void add_client(struct control *control, int fd)
     c->stream = bufferevent_socket_new(control->s->base, fd,
                                        BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
     assert(c->stream != NULL);
-    LIST_INSERT_HEAD(&control->clients, c, link);
+    TAILQ_INSERT_TAIL(&control->clients, c, link);
     control->client_count++;
     bufferevent_setcb(c->stream, on_readable, on_written, on_event, c);
     bufferevent_setwatermark(c->stream, EV_READ, 0, MAX_LINE_BYTES);
@@ -263,17 +267,35 @@ static void add_client(struct control *control, int fd)
     bufferevent_enable(c->stream, EV_READ | EV_WRITE);
 }
 
+/* Clients that stay connected and ask nothing must not keep others out: the one that has been here
+ * longest makes room. */
+static void make_room(struct control *control)
+{
+    struct client *c;
+    if (control->client_count < MAX_CLIENTS)
+        return;
+    TAILQ_FOREACH(c, &control->clients, link)
+    {
+        if (is_idle(c)) {
+            client_free(c);
+            return;
+        }
+    }
+}
+
+/* One in a turn, so that its request is seen before the next one needs room. */
 static void on_connection(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
     struct control *c = arg;
-    while (c->client_count < MAX_CLIENTS) {
+    make_room(c);
+    if (c->client_count < MAX_CLIENTS) {
         int client_fd = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (client_fd < 0 && errno == EAGAIN)
+        if (client_fd >= 0)
+            add_client(c, client_fd);
+        if (client_fd >= 0 || errno == EAGAIN)
             return;
-        if (client_fd < 0)
-            break; /* out of descriptors: the socket stays readable, and the loop would spin */
-        add_client(c, client_fd);
+        /* out of descriptors: the socket stays readable, and the loop would spin */
     }
     event_del(c->acceptor);
 }
@@ -289,7 +311,7 @@ struct control *control_new(struct supervisor *s)
     struct control *c = xcalloc(1, sizeof *c);
     c->s = s;
     c->path = xasprintf("%s/control.sock", s->run_dir);
-    LIST_INIT(&c->clients);
+    TAILQ_INIT(&c->clients);
     c->fd = unix_socket_listen(c->path, 0660);
     if (c->fd < 0) {
         log_error("control socket %s cannot be opened: %s", c->path, strerror(errno));
@@ -306,8 +328,8 @@ void control_free(struct control *c)
 {
     if (c == NULL)
         return;
-    while (!LIST_EMPTY(&c->clients))
-        client_free(LIST_FIRST(&c->clients));
+    while (!TAILQ_EMPTY(&c->clients))
+        client_free(TAILQ_FIRST(&c->clients));
     event_free(c->acceptor);
     unlink(c->path);
     close(c->fd);
@@ -319,7 +341,7 @@ void control_reload_done(struct control *c, unsigned number, json_t *result)
 {
     struct client *client;
     if (c != NULL) {
-        LIST_FOREACH(client, &c->clients, link)
+        TAILQ_FOREACH(client, &c->clients, link)
         {
             if (!client->waits_for_reload || client->reload_number > number)
                 continue;

@@ -1,6 +1,7 @@
 // sluicectl against a running service.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
 import { cxone } from '../tools/events.mjs';
@@ -67,4 +68,18 @@ test('health shows a worker that is not well', async (t) => {
         s.signal('SIGCONT', store.pid);
     }
     await s.waitUp();
+});
+
+test('clients that say nothing keep nobody out', async (t) => {
+    const s = await Service.start(t);
+    const path = `${s.state}/run/control.sock`;
+    const idle = await Promise.all(Array.from({ length: 100 }, () => new Promise((resolve, reject) => {
+        const socket = net.connect(path, () => resolve(socket));
+        socket.on('error', reject);
+    })));
+    t.after(() => idle.forEach((socket) => socket.destroy()));
+    const started = performance.now();
+    assert.equal((await runProgram('sluicectl', ['-c', s.confFile, 'status'])).status, 0);
+    assert.ok(performance.now() - started < 10_000, 'at once');
+    await until('the oldest to have made room', () => idle.filter((socket) => socket.resume().closed).length >= 69);
 });
