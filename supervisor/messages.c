@@ -12,10 +12,21 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/tables.h"
 
+#define NOT_TAKEN_EVERY_MS 10000
+
 /* Messages are never changed once parsed, so one can be kept and sent on as it came. */
 static json_t *unchanged(const json_t *msg)
 {
     return (json_t *)(uintptr_t)msg;
+}
+
+/* One line in ten seconds for each worker, whatever it sends. */
+static void not_taken(struct process *from, const json_t *msg, const char *why)
+{
+    int64_t left_out;
+    if (log_rate_due(&from->refused, clock_mono_ms(), NOT_TAKEN_EVERY_MS, &left_out))
+        log_warn("%s sent \"%s\" that is not taken: %s lines_left_out=%lld", from->name,
+                 message_kind(msg), why, (long long)left_out);
 }
 
 /* ---- material ---- */
@@ -30,7 +41,7 @@ static void take_material(struct supervisor *s, struct process *from, const json
     const char *why = "only the keyring may send it";
     if (from->plan->role != ROLE_KEYRING ||
         materials_put(s->materials, unchanged(msg), &why) != 0) {
-        log_warn("%s sent material that is not taken: %s", from->name, why);
+        not_taken(from, msg, why);
         return;
     }
     struct process *p;
@@ -58,7 +69,7 @@ static void pass_ask_on(struct supervisor *s, struct process *from, const json_t
     const char *why;
     json_t *ask = asks_admit(s->asks, msg, clock_mono_ms(), &why);
     if (ask == NULL && why != NULL)
-        log_warn("%s sent \"%s\" that is not passed on: %s", from->name, message_kind(msg), why);
+        not_taken(from, msg, why);
     if (ask != NULL)
         send_to_keyrings(s, ask);
     json_decref(ask);
@@ -118,12 +129,8 @@ static const struct {
     const char *kind;
     void (*take)(struct supervisor *s, struct process *from, const json_t *msg);
 } takers[] = {
-    {"material", take_material},
-    {"need", take_need},
-    {"stale", pass_ask_on},
-    {"gate", take_gate},
-    {"pong", ignore},
-    {"settled", take_settled},
+    {"material", take_material}, {"need", take_need}, {"stale", pass_ask_on},
+    {"gate", take_gate},         {"pong", ignore},    {"settled", take_settled},
 };
 
 void messages_take(void *arg, struct process *from, const json_t *msg)

@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
+#include "common/base/log_rate.h"
 #include "supervisor/plan.h"
 #include "supervisor/slot.h"
 
@@ -53,6 +54,7 @@ struct process {                     /* written by process.c only */
     int health_fd;           /* -1 until first started */
     bool is_beside;          /* its health socket still has the name ".new" */
     bool is_displaced;       /* another process has taken over the socket's name */
+    struct log_rate refused; /* of lines about messages of its that are not taken; messages.c */
 };
 
 TAILQ_HEAD(process_list, process);
