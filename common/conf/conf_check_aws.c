@@ -84,6 +84,29 @@ static void check_ledger(const json_t *conf, struct conf_errors *errors)
     }
 }
 
+/* A poll of AWS cannot be taken back: at a stop it is let go to its end. */
+#define POLL_END_S 3
+static void check_drain(const json_t *conf, struct conf_errors *errors)
+{
+    const json_t *queues = conf_value(conf, "queues");
+    long long drain_s = conf_int(conf, "drain_s");
+    const char *name;
+    json_t *source;
+    json_object_foreach((json_t *)conf_value(conf, "sources"), name, source)
+    {
+        const json_t *queue = json_object_get(queues, conf_str(source, "queue"));
+        long long wait_s = conf_int(source, "retry.wait_s");
+        if (!queue || !is_aws(queue) || drain_s >= wait_s + POLL_END_S)
+            continue;
+        conf_errors_warn(
+            errors, "drain_s",
+            "%lld is less than sources.%s.retry.wait_s + %d = %lld: what a poll on AWS "
+            "brings while a worker stops then waits for its visibility timeout",
+            drain_s, name, POLL_END_S, wait_s + POLL_END_S);
+        return;
+    }
+}
+
 void conf_check_aws(const json_t *conf, struct conf_errors *errors)
 {
     const char *key;
@@ -94,4 +117,5 @@ void conf_check_aws(const json_t *conf, struct conf_errors *errors)
     }
     check_dead_letters(conf_value(conf, "dead_letters"), errors);
     check_ledger(conf, errors);
+    check_drain(conf, errors);
 }

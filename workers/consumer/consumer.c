@@ -27,13 +27,13 @@
 #define DEADLINE_MARGIN_MS 1500
 
 struct consumer {
-    struct worker *worker;         /* borrow */
-    struct endpoint *s3;           /* own: of the dead letters */
-    struct endpoint *dynamodb;     /* own: of the ledger */
-    struct queues *queues;         /* own */
-    struct sources *sources;       /* own */
-    struct inflight *inflight;     /* own */
-    struct inflight_table *table;  /* own: what outlives us of it */
+    struct worker *worker;        /* borrow */
+    struct endpoint *s3;          /* own: of the dead letters */
+    struct endpoint *dynamodb;    /* own: of the ledger */
+    struct queues *queues;        /* own */
+    struct sources *sources;      /* own */
+    struct inflight *inflight;    /* own */
+    struct inflight_table *table; /* own: what outlives us of it */
     struct delivery_groups groups;
     struct settler *settler;       /* own */
     struct table_open *table_open; /* own, while the ledger's table is being opened */
@@ -178,9 +178,11 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct consumer *c = arg;
-    log_warn("drain deadline: %zu messages are cancelled and released",
-             inflight_count(c->inflight));
+    log_warn("drain deadline: %zu messages are cancelled and released, %d polls given up",
+             inflight_count(c->inflight), poller_active(c->poller));
+    poller_cancel(c->poller);
     process_release(c->process, true);
+    event_active(c->drained_event, 0, 0);
 }
 
 static void consumer_drain(void *state, int64_t deadline_mono_ms)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/aws/endpoint.h"
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
@@ -22,6 +23,7 @@ struct poll {
     int asked;         /* messages */
     int visibility_s;
     int64_t began_mono_ms;
+    int64_t ends_mono_ms; /* what it is asked to wait, and a second */
 };
 
 /* One queue that is read. */
@@ -97,6 +99,14 @@ static void adapt(struct lane *lane, size_t count)
         lane->wanted--;
 }
 
+static int running(const struct lane *lane)
+{
+    int n = 0;
+    for (int i = 0; i < POLLS_MAX; i++)
+        n += lane->polls[i].call ? 1 : 0;
+    return n;
+}
+
 static void end(struct poller *p)
 {
     evtimer_del(p->timer);
@@ -126,18 +136,12 @@ static void on_answer(void *arg, const struct aws_reply *reply, const struct sqs
     if (reply->class == AWS_OK && count > 0)
         p->callbacks->messages(p->arg, lane->queue, messages, count, poll->visibility_s,
                                first_byte);
+    if (p->stopped && running(lane) == 0)
+        lane->queue->polled_until_mono_ms = 0;
     if (!p->stopped)
         poller_kick(p);
     else if (poller_active(p) == 0)
         end(p);
-}
-
-static int running(const struct lane *lane)
-{
-    int n = 0;
-    for (int i = 0; i < POLLS_MAX; i++)
-        n += lane->polls[i].call ? 1 : 0;
-    return n;
 }
 
 static void count_taken(struct poller *p)
@@ -157,6 +161,7 @@ static void start_poll(struct lane *lane, int max)
         poll->asked = max;
         poll->visibility_s = lane->visibility_s;
         poll->began_mono_ms = clock_mono_ms();
+        poll->ends_mono_ms = poll->began_mono_ms + (wait_s + 1) * INT64_C(1000);
         lane->asked += max;
         poll->call = sqs_receive(lane->queue->client, lane->queue->endpoint, lane->queue->url, max,
                                  wait_s, lane->visibility_s, on_answer, poll);
@@ -164,38 +169,59 @@ static void start_poll(struct lane *lane, int max)
     }
 }
 
-/* Cancels the polls that are parked, or all; returns how long the youngest of the others may still
- * take, 0 where none is left. */
-static int64_t cancel(struct poller *p, bool all)
+static void cancel(struct poll *poll)
+{
+    struct lane *lane = poll->lane;
+    if (!poll->call)
+        return;
+    aws_cancel(lane->queue->client, poll->call);
+    poll->call = 0;
+    lane->asked -= poll->asked;
+}
+
+/* On the embedded store: cancels the polls that are parked; how long the youngest of the others may
+ * still take, 0 where none is left. */
+static int64_t withdraw(struct lane *lane)
 {
     int64_t now = clock_mono_ms();
     int64_t left_ms = 0;
-    for (size_t i = 0; i < p->lane_count; i++) {
-        for (int n = 0; n < POLLS_MAX; n++) {
-            struct lane *lane = &p->lanes[i];
-            struct poll *poll = &lane->polls[n];
-            int64_t parked_in_ms = poll->began_mono_ms + PARKED_MS - now;
-            if (!poll->call)
-                continue;
-            if (!all && parked_in_ms > 0) {
-                left_ms = parked_in_ms > left_ms ? parked_in_ms : left_ms;
-                continue;
-            }
-            aws_cancel(lane->queue->client, poll->call);
-            poll->call = 0;
-            lane->asked -= poll->asked;
-        }
+    for (int n = 0; n < POLLS_MAX; n++) {
+        struct poll *poll = &lane->polls[n];
+        int64_t parked_in_ms = poll->began_mono_ms + PARKED_MS - now;
+        if (poll->call && parked_in_ms > left_ms)
+            left_ms = parked_in_ms;
+        else if (parked_in_ms <= 0)
+            cancel(poll);
     }
     return left_ms;
 }
 
-static void on_parked(struct poller *p)
+/* On AWS. */
+static void let_end(struct lane *lane)
 {
-    int64_t left_ms = cancel(p, false);
+    for (int n = 0; n < POLLS_MAX; n++) {
+        const struct poll *poll = &lane->polls[n];
+        if (poll->call && poll->ends_mono_ms > lane->queue->polled_until_mono_ms)
+            lane->queue->polled_until_mono_ms = poll->ends_mono_ms;
+    }
+}
+
+/* Does what can be done now, and comes back for what is young. True where no poll is left. */
+static bool wind_down(struct poller *p)
+{
+    int64_t left_ms = 0;
+    for (size_t i = 0; i < p->lane_count; i++) {
+        struct lane *lane = &p->lanes[i];
+        if (!endpoint_is_embedded(lane->queue->endpoint)) {
+            let_end(lane);
+            continue;
+        }
+        int64_t lane_ms = withdraw(lane);
+        left_ms = lane_ms > left_ms ? lane_ms : left_ms;
+    }
     if (left_ms > 0)
         arm(p, left_ms);
-    else
-        end(p);
+    return poller_active(p) == 0;
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -206,7 +232,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     int64_t now = clock_mono_ms();
     int64_t next = INT64_MAX;
     if (p->stopped) {
-        on_parked(p);
+        if (wind_down(p))
+            end(p);
         return;
     }
     p->first = p->lane_count ? (p->first + 1) % p->lane_count : 0;
@@ -276,17 +303,24 @@ bool poller_stop(struct poller *p)
 {
     p->stopped = true;
     evtimer_del(p->timer);
-    int64_t left_ms = cancel(p, false);
-    if (left_ms > 0)
-        arm(p, left_ms);
-    return left_ms == 0;
+    return wind_down(p);
+}
+
+void poller_cancel(struct poller *p)
+{
+    evtimer_del(p->timer);
+    for (size_t i = 0; i < p->lane_count; i++) {
+        for (int n = 0; n < POLLS_MAX; n++)
+            cancel(&p->lanes[i].polls[n]);
+        p->lanes[i].queue->polled_until_mono_ms = 0;
+    }
 }
 
 void poller_free(struct poller *p)
 {
     if (!p)
         return;
-    cancel(p, true);
+    poller_cancel(p);
     event_free(p->timer);
     free(p->lanes);
     free(p->taken);

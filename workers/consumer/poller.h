@@ -33,11 +33,17 @@ void poller_free(struct poller *p); /* cancels */
 /* Something changed (a queue is known, a slot is free): polls are started in the next turn. */
 void poller_kick(struct poller *p);
 
-/* Ends polling for good. Polls that are parked are cancelled: the embedded store withdraws a poll
- * whose connection is closed. Younger ones may have their answer on its way, whose messages would
- * be nobody's until their visibility timeout ends; they have 300 ms in all to bring it. True where
- * no poll is left; otherwise `messages` may still be called, and `ended` once. */
+/* Ends polling for good. On the embedded store polls that are parked are cancelled: it withdraws a
+ * poll whose connection is closed. Younger ones may have their answer on its way, whose messages
+ * would be nobody's until their visibility timeout ends; they have 300 ms in all to bring it. AWS
+ * withdraws nothing: there each poll is let go to its end, and the queue's polled_until_mono_ms
+ * says when that is. True where no poll is left; otherwise `message` may still be called, and
+ * `ended` once. */
 bool poller_stop(struct poller *p) __attribute__((warn_unused_result));
+
+/* After poller_stop: cancels what is left, without `ended`. What such a poll has taken comes again
+ * when its visibility timeout ends. */
+void poller_cancel(struct poller *p);
 
 int poller_active(const struct poller *p);
 /* False where a queue has not been polled successfully for a while; names it. */

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/aws/queue_attributes.h"
 #include "common/aws/sqs.h"
@@ -23,7 +24,9 @@ struct queue {
     struct aws_client *client;           /* borrow */
     const struct aws_endpoint *endpoint; /* borrow: of the table */
     struct queues *all;                  /* borrow: the table that it is in */
-    char trouble[256];                   /* the newest failure in words, "" when all is well */
+    int64_t polled_until_mono_ms; /* while we stop: a poll of ours that cannot be withdrawn may take
+                                     until then what becomes visible; 0: there is none */
+    char trouble[256];            /* the newest failure in words, "" when all is well */
 };
 
 struct queues_callbacks {

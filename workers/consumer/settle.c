@@ -158,8 +158,10 @@ void settle_lease_stopped(struct settle *s, struct work *w)
 
 void settle_release(struct settle *s, struct work *w)
 {
+    /* A dying poll of our own would only take it again. */
+    int64_t polled_ms = w->queue->polled_until_mono_ms - clock_mono_ms();
     s->counters->released++;
-    settle_defer(s, w, 0);
+    settle_defer(s, w, polled_ms > 0 ? (int)((polled_ms + 999) / 1000) : 0);
 }
 
 /* ---- copies ---- */

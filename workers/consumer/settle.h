@@ -33,7 +33,9 @@ void settle_free(struct settle *s); /* cancels, without callbacks */
 /* Each of these takes the message over; its delivery must have ended. */
 void settle_delete(struct settle *s, struct work *w);
 void settle_defer(struct settle *s, struct work *w, int delay_s); /* hide for delay_s */
-void settle_release(struct settle *s, struct work *w);            /* make visible now */
+void settle_release(
+    struct settle *s,
+    struct work *w); /* make visible, as soon as no dying poll of ours can take it */
 void settle_inspect(struct settle *s, struct work *w, const char *reason);
 /* The dead letter that w->record (dying) describes, to the places of the source: first S3, which
  * leaves its key in w->dlq_key, then the queue. */

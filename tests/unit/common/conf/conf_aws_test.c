@@ -234,6 +234,17 @@ static void what_is_not_looked_at_is_said(void **state)
     expect_in(errors.warnings, errors.warning_count, "aws.profile", "config");
 }
 
+static void a_stop_must_outlast_a_poll(void **state)
+{
+    (void)state;
+    json_decref(load_with(QUEUES ", \"ledger\": {\"service\": \"aws\"}, \"drain_s\": 22"));
+    expect_in(errors.warnings, errors.warning_count, "drain_s", "sources.a.retry.wait_s + 3 = 23");
+    json_decref(load_with(QUEUES ", \"ledger\": {\"service\": \"aws\"}, \"drain_s\": 23"));
+    assert_int_equal(errors.warning_count, 0);
+    json_decref(load_with("\"drain_s\": 1"));
+    assert_int_equal(errors.warning_count, 0);
+}
+
 static void faults(void **state)
 {
     (void)state;
@@ -299,6 +310,7 @@ int main(void)
         CASE(the_order_of_endpoints),
         CASE(authorities),
         CASE(what_is_not_looked_at_is_said),
+        CASE(a_stop_must_outlast_a_poll),
         CASE(faults),
         CASE(names_are_the_services_own),
     };

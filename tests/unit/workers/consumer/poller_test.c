@@ -242,6 +242,47 @@ static void stopping_cancels_parked_polls_at_once(void **state)
         assert_true(fake_calls[i].cancelled);
 }
 
+/* AWS would hand out messages to a poll that nobody reads any more. */
+static void stopping_lets_polls_on_aws_end(void **state)
+{
+    (void)state;
+    fake_service = "aws";
+    start(2, 64);
+    fake_service = "embedded";
+    fake_run(400);
+    struct queue *q0 = queues_at(t.queues, 0), *q1 = queues_at(t.queues, 1);
+    assert_int_equal(q0->polled_until_mono_ms, 0);
+    assert_false(poller_stop(t.poller));
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(fake_calls[i].cancelled, strcmp(fake_calls[i].queue_url, "q1") == 0);
+    int64_t ends_in_ms = q0->polled_until_mono_ms - clock_mono_ms();
+    assert_in_range(ends_in_ms, 5000, 8000); /* the sources wait 7 s */
+    assert_int_equal(q1->polled_until_mono_ms, 0);
+    fake_run(400);
+    assert_int_equal(t.ended, 0);
+    fake_messages(fake_open(FAKE_RECEIVE), 2);
+    assert_int_equal(inflight_count(t.inflight), 2);
+    assert_int_equal(t.ended, 1);
+    assert_int_equal(q0->polled_until_mono_ms, 0);
+    fake_run(20);
+    assert_int_equal(fake_count, 2);
+}
+
+static void the_deadline_cancels_polls_on_aws(void **state)
+{
+    (void)state;
+    fake_service = "aws";
+    start(2, 64);
+    fake_service = "embedded";
+    assert_false(poller_stop(t.poller));
+    poller_cancel(t.poller);
+    assert_int_equal(poller_active(t.poller), 0);
+    assert_int_equal(queues_at(t.queues, 0)->polled_until_mono_ms, 0);
+    fake_run(400);
+    assert_int_equal(t.ended, 0);
+    assert_true(fake_calls[0].cancelled && fake_calls[1].cancelled);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +296,8 @@ int main(void)
         cmocka_unit_test_teardown(stopping_takes_what_is_on_its_way, stop),
         cmocka_unit_test_teardown(stopping_ends_with_the_last_answer, stop),
         cmocka_unit_test_teardown(stopping_cancels_parked_polls_at_once, stop),
+        cmocka_unit_test_teardown(stopping_lets_polls_on_aws_end, stop),
+        cmocka_unit_test_teardown(the_deadline_cancels_polls_on_aws, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

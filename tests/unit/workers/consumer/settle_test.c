@@ -332,6 +332,18 @@ static void a_release_makes_visible_at_once(void **state)
     assert_int_equal(t.n.released, 1);
 }
 
+static void a_release_waits_for_a_poll_that_would_take_it_again(void **state)
+{
+    (void)state;
+    struct work *w = hold("a");
+    w->queue->polled_until_mono_ms = clock_mono_ms() + 6500;
+    settle_release(t.settle, w);
+    struct fake_call *f = fake_wait(FAKE_VISIBILITY);
+    assert_int_equal(f->visibility_s[0], 7);
+    fake_answer(f, 0, AWS_OK, "");
+    assert_int_equal(t.n.released, 1);
+}
+
 static void a_lost_lease_gives_up_a_waiting_copy_but_not_one_under_way(void **state)
 {
     (void)state;
@@ -586,6 +598,7 @@ int main(void)
         TEST(no_extension_goes_beyond_twelve_hours),
         TEST(a_backoff_waits_for_the_extension_under_way),
         TEST(a_release_makes_visible_at_once),
+        TEST(a_release_waits_for_a_poll_that_would_take_it_again),
         TEST(a_lost_lease_gives_up_a_waiting_copy_but_not_one_under_way),
         TEST(giving_up_at_the_deadline_releases),
         TEST(a_missing_dead_letter_queue_is_made_again),
