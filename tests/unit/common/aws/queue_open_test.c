@@ -78,30 +78,6 @@ static void everything_is_waited_out(void **state)
     fake_aws_free(&f);
 }
 
-/* On AWS a queue is asked for by its URL until it is there, and never created. */
-static void a_queue_on_aws_is_not_created(void **state)
-{
-    (void)state;
-    static const struct fake_step steps[] = {
-        {400, "{\"__type\":\"x#QueueDoesNotExist\",\"message\":\"no\"}", NULL, NULL, false},
-        {200, "{\"Attributes\":{}}", NULL, NULL, false}};
-    struct fake_aws f = fake_aws_new("sqs", steps, 2, true);
-    struct opened o = {0};
-    struct queue_open *open = queue_open_start(f.base, f.client, &f.endpoint, "q", QUEUE, see, &o);
-    run_until(f.base, &o.calls, 1);
-    assert_string_equal(o.url, QUEUE);
-    assert_null(queue_open_waiting(open));
-    assert_int_equal(f.server->request_count, 2);
-    for (size_t i = 0; i < 2; i++) {
-        char *target = fake_header(f.server, i, "x-amz-target");
-        assert_string_equal(target, "AmazonSQS.GetQueueAttributes");
-        assert_non_null(strstr(fake_body(f.server, i), QUEUE));
-        free(target);
-    }
-    queue_open_free(open);
-    fake_aws_free(&f);
-}
-
 static void a_store_that_comes_late(void **state)
 {
     (void)state;
@@ -184,7 +160,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_is_waited_out),
-        cmocka_unit_test(a_queue_on_aws_is_not_created),
         cmocka_unit_test(a_store_that_comes_late),
         cmocka_unit_test(giving_up_is_silent),
         cmocka_unit_test(a_queue_at_aws_is_only_looked_at),
