@@ -59,22 +59,6 @@ static void then_release(void *arg, struct work *w, bool written)
         settle_release(p->settle, w);
 }
 
-/* Back to the queue; the record stays as it is, without the claim. */
-void outcome_give_back(struct process *p, struct work *w)
-{
-    if (w->claim)
-        outcome_write(p, w, true, then_release);
-    else
-        settle_release(p->settle, w);
-}
-
-/* Back to the queue before its attempt has begun. */
-void outcome_uncount(struct process *p, struct work *w)
-{
-    w->record->attempts--;
-    outcome_give_back(p, w);
-}
-
 /* The event is done with already, or another message stands for it. */
 void outcome_duplicate(struct process *p, struct work *w, const char *why)
 {
@@ -193,7 +177,10 @@ void outcome_send_retry(struct process *p, struct work *w)
     /* The message goes on itself, so its number is the record's again: kept, the higher one would
      * make it an older copy of one that may not exist. Where it does, it is newer and adopted. */
     w->record->seq = w->retry_count;
-    retry_by_visibility(p, w);
+    if (outcome_is_near_redrive(w))
+        outcome_die(p, w, "exhausted", "there is no room in the message for its next retry");
+    else
+        retry_by_visibility(p, w);
 }
 
 static void on_moving(void *arg, struct work *w, bool written)
@@ -212,25 +199,6 @@ static void on_moved(void *arg, struct work *w, bool written)
     then_delete(arg, w, written);
 }
 
-static void retry(struct process *p, struct work *w, int delay_s)
-{
-    p->counters->retried++;
-    if (!w->claim) {
-        settle_defer(p->settle, w, delay_s);
-        return;
-    }
-    struct ledger_record *r = w->record;
-    r->not_before_ms = ledger_now_ms(w->source->ledger) + delay_s * INT64_C(1000);
-    if (!w->source->requeue || !settle_can_requeue(w, r->seq + 1)) {
-        retry_by_visibility(p, w);
-        return;
-    }
-    r->state = LEDGER_MOVING;
-    r->seq++;
-    outcome_passed("consumer.before_outcome");
-    outcome_write(p, w, false, on_moving);
-}
-
 void outcome_copied(void *arg, struct work *w)
 {
     struct process *p = arg;
@@ -241,6 +209,90 @@ void outcome_copied(void *arg, struct work *w)
     p->counters->requeued++;
     w->record->state = LEDGER_OPEN;
     outcome_write(p, w, true, on_moved);
+}
+
+/* ---- going back ---- */
+
+bool outcome_is_near_redrive(const struct work *w)
+{
+    return route_is_near_redrive(&w->queue->attributes, &w->message);
+}
+
+/* A message near its queue's redrive goes on as a copy. Without the claim nobody could tell which
+ * of the two counts, and a FIFO queue would put the copy behind others: our own dead letter has
+ * the reason at least. */
+static void move_or_die(struct process *p, struct work *w, const char *error)
+{
+    struct ledger_record *r = w->record;
+    if (w->claim && w->retry_count > r->seq && w->retry_count - r->seq <= ROUTE_RETRY_COUNT_LEAP)
+        r->seq = w->retry_count;
+    if (w->claim && !w->queue->attributes.is_fifo && settle_can_requeue(w, r->seq + 1)) {
+        r->state = LEDGER_MOVING;
+        r->seq++;
+        outcome_passed("consumer.before_outcome");
+        outcome_write(p, w, false, on_moving);
+        return;
+    }
+    char *why = xasprintf("%s; received %d times, and the queue's maxReceiveCount of %d leaves no "
+                          "further attempt",
+                          error, w->message.receive_count, w->queue->attributes.max_receives);
+    if (!w->record)
+        record_of(w, w->message.receive_count);
+    outcome_die(p, w, "exhausted", why);
+    free(why);
+}
+
+void outcome_give_back(struct process *p, struct work *w)
+{
+    if (outcome_is_near_redrive(w)) {
+        char *last = w->record ? ledger_record_last_error(w->record) : xstrdup("");
+        move_or_die(p, w, *last ? last : "its delivery was ended by a stop");
+        free(last);
+    } else if (w->claim) {
+        outcome_write(p, w, true, then_release);
+    } else {
+        settle_release(p->settle, w);
+    }
+}
+
+void outcome_uncount(struct process *p, struct work *w)
+{
+    w->record->attempts--;
+    outcome_give_back(p, w);
+}
+
+/* Near the redrive a copy takes the message's place under its own number. Where the event has died
+ * since the ledger was asked, that copy begins a new round: better than a message without a
+ * reason. */
+void outcome_defer(struct process *p, struct work *w, int delay_s)
+{
+    bool must_move = outcome_is_near_redrive(w) && !w->queue->attributes.is_fifo;
+    if (!must_move || !settle_pass_on(p->settle, w, delay_s))
+        settle_defer(p->settle, w, delay_s);
+}
+
+static void retry(struct process *p, struct work *w, int delay_s, const char *error)
+{
+    struct ledger_record *r = w->record;
+    p->counters->retried++;
+    if (w->claim)
+        r->not_before_ms = ledger_now_ms(w->source->ledger) + delay_s * INT64_C(1000);
+    if (outcome_is_near_redrive(w)) {
+        move_or_die(p, w, error);
+        return;
+    }
+    if (!w->claim) {
+        settle_defer(p->settle, w, delay_s);
+        return;
+    }
+    if (!w->source->requeue || !settle_can_requeue(w, r->seq + 1)) {
+        retry_by_visibility(p, w);
+        return;
+    }
+    r->state = LEDGER_MOVING;
+    r->seq++;
+    outcome_passed("consumer.before_outcome");
+    outcome_write(p, w, false, on_moving);
 }
 
 /* ---- delivering ---- */
@@ -285,7 +337,7 @@ static void judge(struct process *p, struct work *w, const struct delivery_outco
     }
     log_info("event retried trace=%s source=%s attempt=%d delay_s=%d status=%d: %s",
              w->hook->trace_id, w->hook->source, n, route.delay_s, outcome->status, outcome->error);
-    retry(p, w, route.delay_s);
+    retry(p, w, route.delay_s, outcome->error);
 }
 
 static void on_outcome(void *arg, const struct delivery_outcome *outcome)

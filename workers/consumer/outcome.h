@@ -40,6 +40,12 @@ void outcome_duplicate(struct process *p, struct work *w, const char *why);
 void outcome_give_back(struct process *p, struct work *w);
 /* The same before its attempt has begun. */
 void outcome_uncount(struct process *p, struct work *w);
+/* Back to the queue for delay_s, without a claim: nothing has been decided about the event. */
+void outcome_defer(struct process *p, struct work *w, int delay_s);
+
+/* Whether the message must not go back as it is (route_is_near_redrive): each of the above sends a
+ * copy instead, or makes a dead letter of our own where none can be sent. */
+bool outcome_is_near_redrive(const struct work *w);
 
 /* Ends the delivery under way; the message stays the caller's. */
 void outcome_cancel(struct work *w);

@@ -124,7 +124,7 @@ static void act(struct process *p, struct work *w, bool attempts_over)
         outcome_uncount(p, w);
         return;
     }
-    if (p->draining) {
+    if (p->draining && !outcome_is_near_redrive(w)) {
         outcome_give_back(p, w);
         return;
     }
@@ -171,7 +171,7 @@ static void no_ledger(struct process *p, struct work *w, const char *error)
     if (w->source->deliver_in_outage && !p->draining && !w->lease_stopped)
         outcome_deliver(p, w);
     else
-        settle_defer(p->settle, w, route_outage_delay_s(w->source, &w->message, w->hook));
+        outcome_defer(p, w, route_outage_delay_s(w->source, &w->message, w->hook));
 }
 
 /* One event has one trace, that of its first receive. Where two payloads of strangers share an
@@ -230,12 +230,12 @@ static void on_answer(void *arg, struct work *w, const struct ledger_result *res
     case LEDGER_BUSY:
         ledger_recovered(p);
         p->counters->deferred++;
-        settle_defer(p->settle, w, busy_s(w, result->wait_ms));
+        outcome_defer(p, w, busy_s(w, result->wait_ms));
         break;
     case LEDGER_NOT_YET:
         ledger_recovered(p);
         p->counters->deferred++;
-        settle_defer(p->settle, w, (int)((result->wait_ms + 999) / 1000));
+        outcome_defer(p, w, (int)((result->wait_ms + 999) / 1000));
         break;
     case LEDGER_UNREACHABLE:
         no_ledger(p, w, result->error);
@@ -304,7 +304,7 @@ static void handle(struct process *p, struct work *w)
 
 static void begin(struct process *p, struct work *w)
 {
-    if (p->draining) { /* the answer of a poll that was under way */
+    if (p->draining && !outcome_is_near_redrive(w)) { /* the answer of a poll that was under way */
         settle_release(p->settle, w);
         return;
     }
@@ -397,7 +397,7 @@ void process_release(struct process *p, bool begun_too)
                 w->record->attempts--;
             outcome_cancel(w);
             outcome_give_back(p, w);
-        } else if (begun_too && settle_give_up(p->settle, w)) {
+        } else if (begun_too && !outcome_is_near_redrive(w) && settle_give_up(p->settle, w)) {
             outcome_give_back(p, w);
         }
     }

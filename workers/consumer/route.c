@@ -134,3 +134,8 @@ bool route_of_finished_round(const struct sqs_message *message, const struct led
     bool sent_before = message->sent_at_ms > 0 && message->sent_at_ms <= record->at_ms;
     return record->at_ms > 0 && (sent_before || strcmp(message->id, record->message_id) == 0);
 }
+
+bool route_is_near_redrive(const struct queue_attributes *queue, const struct sqs_message *message)
+{
+    return queue->max_receives > 0 && message->receive_count >= queue->max_receives - 1;
+}

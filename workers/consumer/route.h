@@ -60,6 +60,11 @@ int route_outage_delay_s(const struct source *source, const struct sqs_message *
  * that is no whole number from 0 to 2^31 - 1. */
 int route_retry_count(const struct sqs_message *message);
 
+/* Whether SQS itself may move the message to a dead-letter queue, bare of any reason, once it has
+ * gone back to its queue: its native redrive policy leaves one receive at most, which is kept for a
+ * crash. Such a message goes back only as a copy, whose receives count from 1. */
+bool route_is_near_redrive(const struct queue_attributes *queue, const struct sqs_message *message);
+
 /* Whether a message belongs to the round of the event that ended as a dead letter: it is the one
  * that died, or was sent no later. False where no round has ended. */
 bool route_of_finished_round(const struct sqs_message *message, const struct ledger_record *record);

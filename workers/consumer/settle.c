@@ -216,6 +216,24 @@ bool settle_requeue(struct settle *s, struct work *w, int64_t at_mono_ms)
     return true;
 }
 
+static void on_passed_on(void *arg, struct work *w)
+{
+    struct settle *s = arg;
+    drop_copies(w);
+    settle_delete(s, w);
+}
+
+bool settle_pass_on(struct settle *s, struct work *w, int delay_s)
+{
+    int64_t at_mono_ms = clock_mono_ms() + delay_s * INT64_C(1000);
+    w->copy = copy_start_retry(s->base, w, w->retry_count, at_mono_ms, "consumer.passed_on",
+                               on_passed_on, s);
+    if (!w->copy)
+        return false;
+    w->stage = WORK_COPYING;
+    return true;
+}
+
 static void buried(struct settle *s, struct work *w)
 {
     s->counters->dead++;

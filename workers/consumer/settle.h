@@ -46,6 +46,12 @@ bool settle_can_requeue(const struct work *w, int seq);
 bool settle_requeue(struct settle *s, struct work *w, int64_t at_mono_ms)
     __attribute__((warn_unused_result));
 
+/* For a message without a claim: a copy to its own queue with the same number, visible after
+ * delay_s, then the delete. False where there is no room for that; the message stays the caller's
+ * then. */
+bool settle_pass_on(struct settle *s, struct work *w, int delay_s)
+    __attribute__((warn_unused_result));
+
 /* Of lease.c: the extension of a message that we want to yield has been answered. */
 void settle_lease_stopped(struct settle *s, struct work *w);
 /* The message may be another consumer's. A copy that is only waiting for its next try is given up,

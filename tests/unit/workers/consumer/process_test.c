@@ -883,6 +883,124 @@ static void what_is_no_event_is_inspected_unclaimed(void **state)
     assert_int_equal(t.n.malformed, 1);
 }
 
+/* ---- near the native redrive ---- */
+
+static void redrive_at(int max_receives)
+{
+    queues_at(t.queues, 0)->attributes.max_receives = max_receives;
+}
+
+/* A copy leaves under that number, and then the message. */
+static void moved(const char *number, int delay_s)
+{
+    struct fake_call *f = fake_wait(FAKE_SEND);
+    assert_string_equal(f->retry_count, number);
+    assert_int_equal(f->delay_s, delay_s);
+    assert_string_equal(f->queue_url, "q0");
+    fake_answer(f, 0, AWS_OK, "");
+}
+
+static void moved_under_its_claim(int attempts, int delay_s)
+{
+    assert_written(LEDGER_MOVING, attempts, false);
+    written(LEDGER_WRITTEN);
+    moved("1", delay_s);
+    assert_written(LEDGER_OPEN, attempts, true);
+    written(LEDGER_WRITTEN);
+    deleted();
+}
+
+static void near_the_redrive_a_retry_is_a_copy(void **state)
+{
+    (void)state;
+    redrive_at(5);
+    receive_body("{\"id\":\"e1\"}", 3, NOW_MS, NULL);
+    grant(record(LEDGER_OPEN, 1));
+    verdict(RETRY, "no");
+    assert_written(LEDGER_OPEN, 1, true);
+    written(LEDGER_WRITTEN);
+    deferred(1, 1);
+    receive_body("{\"id\":\"e1\"}", 4, NOW_MS, NULL);
+    grant(record(LEDGER_OPEN, 2));
+    verdict(RETRY, "no");
+    moved_under_its_claim(2, 1);
+}
+
+static void near_the_redrive_a_drain_sends_copies(void **state)
+{
+    (void)state;
+    redrive_at(5);
+    receive_body("{\"id\":\"e1\"}", 4, NOW_MS, NULL);
+    grant(record(LEDGER_OPEN, 2));
+    process_release(t.process, false);
+    process_release(t.process, true); /* the deadline: the attempt counts */
+    assert_int_equal(d.cancelled, 1);
+    moved_under_its_claim(2, 0);
+    receive_body("{\"id\":\"e1\"}", 5, NOW_MS, NULL); /* what a last poll brought */
+    grant(record(LEDGER_OPEN, 3));
+    assert_int_equal(d.started, 1);
+    moved_under_its_claim(2, 0);
+    receive_body("{\"id\":\"e1\"}", 4, NOW_MS, NULL);
+    grant(record(LEDGER_DELIVERED, 3));
+    assert_written(LEDGER_DELIVERED, 3, true);
+    written(LEDGER_WRITTEN);
+    deleted();
+}
+
+static void near_the_redrive_what_is_unclaimed_is_passed_on(void **state)
+{
+    (void)state;
+    redrive_at(5);
+    receive_body("{\"id\":\"e1\"}", 4, NOW_MS, "7");
+    answer(LEDGER_BUSY, 3000);
+    moved("7", 3);
+    deleted();
+    receive_body("{\"id\":\"e1\"}", 4, NOW_MS, NULL);
+    answer(LEDGER_NOT_YET, 9000);
+    moved("0", 9);
+    deleted();
+    receive_body("{\"id\":\"e1\"}", 4, NOW_MS, NULL);
+    answer(LEDGER_UNREACHABLE, 0);
+    fake_answer(fake_wait(FAKE_SEND), 0, AWS_OK, "");
+    deleted();
+}
+
+static void near_the_redrive_of_a_fifo_queue_it_dies_with_its_reason(void **state)
+{
+    (void)state;
+    redrive_at(5);
+    queues_at(t.queues, 0)->attributes.is_fifo = true;
+    receive_body("{\"id\":\"e1\"}", 4, NOW_MS, NULL);
+    grant(record(LEDGER_OPEN, 2));
+    verdict(RETRY, "no");
+    assert_written(LEDGER_DYING, 2, false);
+    assert_string_equal(l.written->error_class, "exhausted");
+    assert_string_equal(l.written->error,
+                        "no; received 4 times, and the queue's maxReceiveCount of 5 leaves no "
+                        "further attempt");
+    written(LEDGER_WRITTEN);
+    fake_answer(fake_wait(FAKE_SEND), 0, AWS_OK, "");
+    assert_written(LEDGER_DEAD, 2, true);
+    written(LEDGER_WRITTEN);
+    deleted();
+}
+
+static void near_the_redrive_without_a_ledger_it_dies_with_its_history(void **state)
+{
+    (void)state;
+    redrive_at(5);
+    t.source->ledger = NULL;
+    process_release(t.process, false); /* even in a drain it is tried, not given back */
+    receive_body("{\"id\":\"e1\"}", 4, NOW_MS, NULL);
+    assert_int_equal(d.attempt, 4);
+    verdict(RETRY, "no");
+    struct fake_call *f = fake_wait(FAKE_SEND);
+    assert_non_null(strstr(f->first_value, "maxReceiveCount of 5"));
+    assert_non_null(strstr(f->first_value, "\"attempt\":4,\"error\":\"no\""));
+    fake_answer(f, 0, AWS_OK, "");
+    deleted();
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -915,6 +1033,11 @@ int main(void)
         TEST(at_the_deadline_a_delivery_counts_and_a_copy_is_given_up),
         TEST(without_a_ledger_receives_count),
         TEST(what_is_no_event_is_inspected_unclaimed),
+        TEST(near_the_redrive_a_retry_is_a_copy),
+        TEST(near_the_redrive_a_drain_sends_copies),
+        TEST(near_the_redrive_what_is_unclaimed_is_passed_on),
+        TEST(near_the_redrive_of_a_fifo_queue_it_dies_with_its_reason),
+        TEST(near_the_redrive_without_a_ledger_it_dies_with_its_history),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
