@@ -49,6 +49,29 @@ static void points(void **state)
     assert_int_equal(run("a:1:fail,a:3:fail", "a", 4), 5);
 }
 
+static int run_about(const char *match, const char *text)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        setenv("SLUICE_FAULT", "a:1:always", 1);
+        if (match)
+            setenv("SLUICE_FAULT_MATCH", match, 1);
+        _exit(fault_point_about("a", text, strlen(text)));
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WEXITSTATUS(status);
+}
+
+static void a_point_about_a_text_wants_its_match(void **state)
+{
+    (void)state;
+    assert_int_equal(run_about(NULL, "whatever"), 1);
+    assert_int_equal(run_about("ever", "whatever"), 1);
+    assert_int_equal(run_about("never", "whatever"), 0);
+    assert_int_equal(run_about("never", ""), 0);
+}
+
 /* Two tickets: two processes die, the third lives. */
 static void tickets_bound_the_kills(void **state)
 {
@@ -119,8 +142,8 @@ static void a_ticket_may_come_later(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(points),
-                                       cmocka_unit_test(tickets_bound_the_kills),
-                                       cmocka_unit_test(a_ticket_may_come_later)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(points), cmocka_unit_test(a_point_about_a_text_wants_its_match),
+        cmocka_unit_test(tickets_bound_the_kills), cmocka_unit_test(a_ticket_may_come_later)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,9 +3,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "common/delivery/ledger.h"
+#include "common/ipc/inflight_table.h"
 #include "tests/unit/workers/consumer/fake_sqs.h"
 #include "workers/consumer/objects.h"
 
@@ -1001,10 +1004,134 @@ static void near_the_redrive_without_a_ledger_it_dies_with_its_history(void **st
     deleted();
 }
 
+/* ---- what outlives us ---- */
+
+static void a_message_is_in_the_table_while_it_is_held(void **state)
+{
+    (void)state;
+    struct inflight_entry entry;
+    struct inflight_current current;
+    int fd = inflight_table_create(2);
+    struct inflight_table *table = inflight_table_map(fd);
+    inflight_use_table(t.inflight, table);
+    receive();
+    assert_true(inflight_table_read(table, 0, &entry));
+    assert_string_equal(entry.queue_url, "q0");
+    assert_string_equal(entry.handle, "h1");
+    assert_true(entry.is_claimed); /* before the ledger has answered */
+    assert_string_equal(entry.ledger_id, "trial|s|e1");
+    assert_string_equal(entry.owner, "a-token");
+    assert_false(inflight_table_read_current(table, &current));
+    grant(record(LEDGER_OPEN, 1));
+    assert_false(inflight_table_read_current(table, &current));
+    verdict(DELIVERED, "");
+    written(LEDGER_WRITTEN);
+    assert_true(inflight_table_read(table, 0, &entry));
+    assert_false(inflight_table_read_current(table, &current));
+    deleted();
+    assert_true(inflight_table_is_clear(table));
+    inflight_use_table(t.inflight, NULL);
+    inflight_table_unmap(table);
+    close(fd);
+}
+
+static void a_batch_is_in_the_table_before_any_of_it_is_read(void **state)
+{
+    (void)state;
+    struct inflight_entry entry;
+    int fd = inflight_table_create(4);
+    struct inflight_table *table = inflight_table_map(fd);
+    inflight_use_table(t.inflight, table);
+    const struct sqs_message list[] = {
+        {.id = "m1", .receipt_handle = "h1", .body = "{", .body_len = 1, .receive_count = 1},
+        {.id = "m2", .receipt_handle = "h2", .body = "{", .body_len = 1, .receive_count = 1}};
+    pid_t pid = fork();
+    if (pid == 0) {
+        setenv("SLUICE_FAULT", "consumer.parsing", 1);
+        process_messages(t.process, queues_at(t.queues, 0), list, 2, 30, clock_mono_ms());
+        _exit(0);
+    }
+    int status;
+    struct inflight_current current;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    assert_true(inflight_table_read(table, 0, &entry));
+    assert_true(inflight_table_read(table, 1, &entry));
+    assert_string_equal(entry.handle, "h2");
+    assert_true(inflight_table_read_current(table, &current));
+    assert_string_equal(current.queue_url, "q0");
+    assert_string_equal(current.message_id, "m1");
+    inflight_use_table(t.inflight, NULL);
+    inflight_table_unmap(table);
+    close(fd);
+}
+
+/* What cannot be read would go to the inspection queue; what has killed is not read. */
+static void poison_becomes_a_dead_letter_unread(void **state)
+{
+    (void)state;
+    t.kills = 3;
+    receive_body("{\"id\":", 4, NOW_MS, NULL);
+    grant(record(LEDGER_OPEN, 1));
+    assert_int_equal(d.started, 0);
+    assert_written(LEDGER_DYING, 0, false);
+    assert_string_equal(l.written->error_class, "poison");
+    written(LEDGER_WRITTEN);
+    struct fake_call *copy = fake_wait(FAKE_SEND);
+    assert_string_equal(copy->body, "{\"id\":");
+    assert_non_null(strstr(copy->first_value, "\"error_class\":\"poison\""));
+    fake_answer(copy, 0, AWS_OK, "");
+    assert_written(LEDGER_DEAD, 0, true);
+    written(LEDGER_WRITTEN);
+    deleted();
+    assert_int_equal(t.n.dead, 1);
+}
+
+static void two_deaths_are_no_poison(void **state)
+{
+    (void)state;
+    t.kills = 2;
+    receive_body("{\"id\":\"e1\"}", 3, NOW_MS, NULL);
+    grant(record(LEDGER_OPEN, 3));
+    assert_int_equal(d.started, 1);
+    verdict(DELIVERED, "");
+    written(LEDGER_WRITTEN);
+    deleted();
+}
+
+static void without_a_ledger_nobody_asks_for_deaths(void **state)
+{
+    (void)state;
+    t.source->ledger = NULL;
+    receive_body("{\"id\":\"e1\"}", 3, NOW_MS, NULL);
+    assert_int_equal(fake_open_count(FAKE_AWS), 0);
+    assert_int_equal(d.started, 1);
+    verdict(DELIVERED, "");
+    deleted();
+}
+
+static void a_drain_releases_what_waits_for_that_answer(void **state)
+{
+    (void)state;
+    const struct sqs_message m = {
+        .id = "m1", .receipt_handle = "h1", .body = "{", .body_len = 1, .receive_count = 2};
+    process_messages(t.process, queues_at(t.queues, 0), &m, 1, 30, clock_mono_ms());
+    struct fake_call *asked = fake_wait(FAKE_AWS);
+    process_release(t.process, false);
+    fake_reply(asked, AWS_TRANSIENT, 500, "InternalServerError", NULL, NULL);
+    deferred(0, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(a_batch_is_in_the_table_before_any_of_it_is_read), /* first: faults are read once */
+        TEST(a_message_is_in_the_table_while_it_is_held),
+        TEST(poison_becomes_a_dead_letter_unread),
+        TEST(two_deaths_are_no_poison),
+        TEST(without_a_ledger_nobody_asks_for_deaths),
+        TEST(a_drain_releases_what_waits_for_that_answer),
         TEST(the_outcome_is_written_before_the_delete),
         TEST(an_outcome_is_offered_until_it_is_answered),
         TEST(an_outcome_that_comes_too_late_leaves_the_message_alone),
