@@ -5,23 +5,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Which signing keys a static identity publishes at a time: yesterday's, today's and tomorrow's for
- * each service, so that neither a clock that is a little off nor midnight leaves anybody without
- * one. Pure. */
+/* Signing keys as the keyring publishes them (common/aws/material.h). Pure. */
 struct publication {
-    const char *identity; /* "embedded" */
-    const char *region;   /* "local" */
+    const char *identity; /* "embedded", "aws" */
+    const char *region;
+    const char *service;
     const char *access_key_id;
     const char *secret;
-    int64_t wall_ms;
+    const char *token; /* "" for none */
+    int64_t version;
+    int64_t wall_ms; /* now */
 };
 
-#define PUBLICATION_ITEMS 9 /* services x days */
-
-/* The i-th `material` message (material.h), a new reference. */
-json_t *publication_item(const struct publication *p, size_t i);
+/* The `material` message with the key of the day that is so many days after today, a new reference.
+ * Tomorrow's is published with today's, so that neither a clock that is a little ahead nor midnight
+ * leaves anybody without one. */
+json_t *publication_item(const struct publication *p, int day);
 
 /* yyyymmdd of that time, UTC. */
 void publication_date(int64_t wall_ms, char out[9]);
+
+/* The version of new credentials, given the last one's: max(last + 1, now). */
+int64_t publication_version(int64_t last, int64_t wall_ms);
 
 #endif

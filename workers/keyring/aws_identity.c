@@ -1,0 +1,306 @@
+#include "workers/keyring/aws_identity.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <event2/util.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/utf8.h"
+#include "common/base/xalloc.h"
+#include "common/ipc/message.h"
+#include "workers/keyring/aws_chain.h"
+#include "workers/keyring/aws_refresh.h"
+#include "workers/keyring/publication.h"
+
+struct scope {
+    char region[64];
+    char service[32];
+};
+
+struct aws_identity {
+    struct aws_context context;
+    struct scope scopes[AWS_SCOPES_MAX];
+    size_t scope_count;
+    struct aws_credentials credentials; /* own; no access key id: none */
+    char source[160];                   /* where they came from */
+    int64_t version;                    /* of the last credentials or trouble */
+    int64_t credentials_version;        /* of the current ones */
+    char published_date[9];
+    struct aws_job *fetch; /* own; NULL: none under way */
+    struct event *timer;   /* own: the next fetch */
+    unsigned failures;     /* in a row; a forced renewal that brought nothing new counts too */
+    int64_t pause_until_mono_ms; /* no forced renewal before it */
+    char trouble[512];           /* published; "": none */
+    char failing[512];           /* why the last renewal failed; "": it did not */
+    json_int_t published;
+    json_int_t refreshes;
+    json_int_t refresh_failures;
+    void (*send)(void *arg, json_t *msg);
+    void *arg;
+};
+
+static void on_fetched(void *arg, struct aws_result *result);
+
+static double random01(void)
+{
+    uint32_t bits;
+    evutil_secure_rng_get_bytes(&bits, sizeof(bits));
+    return bits / 4294967295.0;
+}
+
+static bool has_credentials(const struct aws_identity *a)
+{
+    return a->credentials.access_key_id != NULL;
+}
+
+/* ---- publishing ---- */
+
+static void publish_scope(struct aws_identity *a, const struct scope *scope)
+{
+    const struct publication p = {.identity = "aws",
+                                  .region = scope->region,
+                                  .service = scope->service,
+                                  .access_key_id = a->credentials.access_key_id,
+                                  .secret = a->credentials.secret,
+                                  .token = a->credentials.token ? a->credentials.token : "",
+                                  .version = a->credentials_version,
+                                  .wall_ms = clock_wall_ms()};
+    for (int day = 0; day <= 1; day++)
+        a->send(a->arg, publication_item(&p, day));
+    a->published += 2;
+}
+
+static void publish_all(struct aws_identity *a)
+{
+    publication_date(clock_wall_ms(), a->published_date);
+    for (size_t i = 0; i < a->scope_count; i++)
+        publish_scope(a, &a->scopes[i]);
+}
+
+static void publish_trouble(struct aws_identity *a, const char *text)
+{
+    if (strcmp(text, a->trouble) == 0)
+        return;
+    snprintf(a->trouble, sizeof(a->trouble), "%s", text);
+    a->version = publication_version(a->version, clock_wall_ms());
+    json_t *msg = message_new("material");
+    json_object_set_new(msg, "kind", json_string("trouble"));
+    json_object_set_new(msg, "identity", json_string("aws"));
+    json_object_set_new(msg, "error", json_string(a->trouble));
+    json_object_set_new(msg, "version", json_integer(a->version));
+    a->send(a->arg, msg);
+}
+
+/* ---- fetching ---- */
+
+static void fetch(struct aws_identity *a)
+{
+    if (a->fetch)
+        return;
+    evtimer_del(a->timer);
+    a->fetch = aws_chain_start(&a->context, on_fetched, a);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    fetch(arg);
+}
+
+static void fetch_in(struct aws_identity *a, int64_t ms)
+{
+    const struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+    evtimer_add(a->timer, &tv);
+}
+
+static bool is_same(const struct aws_credentials *x, const struct aws_credentials *y)
+{
+    return x->access_key_id && strcmp(x->access_key_id, y->access_key_id) == 0 &&
+           strcmp(x->secret, y->secret) == 0 &&
+           strcmp(x->token ? x->token : "", y->token ? y->token : "") == 0;
+}
+
+static void schedule(struct aws_identity *a)
+{
+    int64_t expires_at_ms = a->credentials.expires_at_ms;
+    if (expires_at_ms)
+        fetch_in(a, aws_refresh_delay_ms(clock_wall_ms(), expires_at_ms, random01()));
+}
+
+static void log_found(const struct aws_identity *a)
+{
+    char until[CLOCK_TEXT_BYTES] = "no end";
+    if (a->credentials.expires_at_ms)
+        clock_rfc3339(a->credentials.expires_at_ms, until);
+    log_info("AWS credentials from %s: access key %s, good until %s", a->source,
+             a->credentials.access_key_id, until);
+}
+
+static void take(struct aws_identity *a, struct aws_result *result)
+{
+    bool is_new = !is_same(&a->credentials, &result->credentials);
+    aws_credentials_wipe(&a->credentials);
+    a->credentials = result->credentials;
+    result->credentials = (struct aws_credentials){0};
+    snprintf(a->source, sizeof(a->source), "%.159s", result->why);
+    a->failing[0] = '\0';
+    a->refreshes++;
+    a->failures = is_new ? 0 : a->failures + 1;
+    a->pause_until_mono_ms = clock_mono_ms() + aws_refresh_backoff_ms(a->failures, random01());
+    if (is_new) {
+        a->version = publication_version(a->version, clock_wall_ms());
+        a->credentials_version = a->version;
+        log_found(a);
+        publish_all(a);
+    }
+    publish_trouble(a, "");
+    schedule(a);
+}
+
+static void fail(struct aws_identity *a, const struct aws_result *result)
+{
+    char before[sizeof(a->failing)];
+    int64_t expires_at_ms = a->credentials.expires_at_ms;
+    snprintf(before, sizeof(before), "%s", a->failing);
+    /* What the texts of others hold may not be UTF-8. */
+    char *why = utf8_safe(result->why, strlen(result->why), AWS_WHY_BYTES);
+    snprintf(a->failing, sizeof(a->failing), "%s: %s",
+             result->outcome == AWS_NOT_HERE ? "no AWS credentials" : "AWS credentials", why);
+    free(why);
+    a->failures++;
+    a->refresh_failures++;
+    int64_t wait_ms = aws_refresh_backoff_ms(a->failures, random01());
+    a->pause_until_mono_ms = clock_mono_ms() + wait_ms;
+    if (strcmp(before, a->failing) != 0)
+        log_error("%s", a->failing);
+    if (!has_credentials(a) || (expires_at_ms && expires_at_ms <= clock_wall_ms()))
+        publish_trouble(a, a->failing);
+    fetch_in(a, wait_ms);
+}
+
+static void on_fetched(void *arg, struct aws_result *result)
+{
+    struct aws_identity *a = arg;
+    a->fetch = NULL;
+    if (result->outcome == AWS_FOUND)
+        take(a, result);
+    else
+        fail(a, result);
+}
+
+/* ---- what is asked ---- */
+
+static bool is_name(const char *text, size_t size)
+{
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-");
+    return len > 0 && len < size && !text[len];
+}
+
+/* The scope, added where it is new; NULL where it is none or there are too many. */
+static struct scope *use_scope(struct aws_identity *a, const char *region, const char *service)
+{
+    struct scope *scope;
+    for (size_t i = 0; i < a->scope_count; i++) {
+        scope = &a->scopes[i];
+        if (strcmp(scope->region, region) == 0 && strcmp(scope->service, service) == 0)
+            return scope;
+    }
+    if (!is_name(region, sizeof(scope->region)) || !is_name(service, sizeof(scope->service)) ||
+        a->scope_count == AWS_SCOPES_MAX) {
+        log_warn("signing keys for service \"%s\" in region \"%s\" are not given: %s", service,
+                 region, a->scope_count == AWS_SCOPES_MAX ? "too many are in use" : "no such name");
+        return NULL;
+    }
+    scope = &a->scopes[a->scope_count++];
+    snprintf(scope->region, sizeof(scope->region), "%s", region);
+    snprintf(scope->service, sizeof(scope->service), "%s", service);
+    return scope;
+}
+
+/* Fetches now, unless that is under way, or was just done and brought nothing. */
+static void renew(struct aws_identity *a)
+{
+    if (clock_mono_ms() >= a->pause_until_mono_ms)
+        fetch(a);
+}
+
+void aws_identity_need(struct aws_identity *a, const char *region, const char *service)
+{
+    const struct scope *scope = use_scope(a, region, service);
+    if (!scope)
+        return;
+    if (has_credentials(a))
+        publish_scope(a, scope);
+    else if (!evtimer_pending(a->timer, NULL))
+        fetch(a);
+}
+
+void aws_identity_stale(struct aws_identity *a, const char *region, const char *service,
+                        int64_t version)
+{
+    const struct scope *scope = use_scope(a, region, service);
+    if (!scope)
+        return;
+    if (has_credentials(a) && version != a->credentials_version)
+        publish_scope(a, scope);
+    else
+        renew(a);
+}
+
+void aws_identity_on_tick(struct aws_identity *a)
+{
+    char today[9];
+    publication_date(clock_wall_ms(), today);
+    if (has_credentials(a) && strcmp(today, a->published_date) != 0)
+        publish_all(a);
+}
+
+/* ---- what is told ---- */
+
+const char *aws_identity_trouble(const struct aws_identity *a)
+{
+    return a->trouble;
+}
+
+void aws_identity_beat(const struct aws_identity *a, json_t *counters, json_t *gauges,
+                       json_t *waiting)
+{
+    int64_t expires_at_ms = a->credentials.expires_at_ms;
+    int64_t left_ms = expires_at_ms - clock_wall_ms();
+    json_object_set_new(counters, "aws_published", json_integer(a->published));
+    json_object_set_new(counters, "aws_refreshes", json_integer(a->refreshes));
+    json_object_set_new(counters, "aws_refresh_failures", json_integer(a->refresh_failures));
+    json_object_set_new(gauges, "aws_expires_in_s",
+                        json_integer(!expires_at_ms ? -1
+                                     : left_ms > 0  ? left_ms / 1000
+                                                    : 0));
+    if (*a->failing)
+        json_array_append_new(waiting, json_string(a->failing));
+}
+
+struct aws_identity *aws_identity_new(const struct aws_context *context,
+                                      void (*send)(void *arg, json_t *msg), void *arg)
+{
+    struct aws_identity *a = xcalloc(1, sizeof(*a));
+    a->context = *context;
+    a->send = send;
+    a->arg = arg;
+    a->timer = evtimer_new(context->base, on_timer, a);
+    assert(a->timer);
+    return a;
+}
+
+void aws_identity_free(struct aws_identity *a)
+{
+    if (!a)
+        return;
+    if (a->fetch)
+        a->fetch->cancel(a->fetch);
+    event_free(a->timer);
+    aws_credentials_wipe(&a->credentials);
+    free(a);
+}

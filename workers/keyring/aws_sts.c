@@ -1,0 +1,252 @@
+#include "workers/keyring/aws_sts.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/aws/errors.h"
+#include "common/aws/sigv4.h"
+#include "common/aws/xml.h"
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/xalloc.h"
+#include "common/net/http_client.h"
+
+#define TIMEOUT_MS 10000
+#define ANSWER_BYTES 65536
+#define TOKEN_FILE_BYTES 20000
+#define CONTENT_TYPE "application/x-www-form-urlencoded; charset=utf-8"
+
+struct sts {
+    struct aws_job job;
+    const struct aws_context *context; /* borrowed */
+    char *url;                         /* own: with its slash */
+    struct buf body;                   /* own: wiped */
+    char *role_arn;                    /* own: for messages */
+    uint64_t http_id;                  /* 0: nothing is under way */
+    struct event *timer;               /* own: reports a start that failed */
+    char failure[AWS_WHY_BYTES];
+    aws_done_cb *done;
+    void *arg;
+};
+
+/* ---- the end ---- */
+
+static void sts_free(struct sts *s)
+{
+    if (s->http_id)
+        http_client_cancel(s->context->http, s->http_id);
+    event_free(s->timer);
+    if (s->body.data)
+        explicit_bzero(s->body.data, s->body.cap);
+    buf_free(&s->body);
+    free(s->url);
+    free(s->role_arn);
+    free(s);
+}
+
+static void cancel(struct aws_job *job)
+{
+    sts_free((struct sts *)job);
+}
+
+static void finish(struct sts *s, struct aws_result *result)
+{
+    s->done(s->arg, result);
+    aws_result_wipe(result);
+    sts_free(s);
+}
+
+static void on_failed_start(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct sts *s = arg;
+    struct aws_result result = {0};
+    aws_result_fail(&result, AWS_BROKEN, "%s", s->failure);
+    finish(s, &result);
+}
+
+static void wiping_free(char *text)
+{
+    if (text)
+        explicit_bzero(text, strlen(text));
+    free(text);
+}
+
+static void read_credentials(const struct http_answer *answer, struct aws_result *result)
+{
+    const char *xml = answer->body;
+    char *id = xml_first_text(xml, answer->body_len, "AccessKeyId");
+    char *secret = xml_first_text(xml, answer->body_len, "SecretAccessKey");
+    char *token = xml_first_text(xml, answer->body_len, "SessionToken");
+    char *expiration = xml_first_text(xml, answer->body_len, "Expiration");
+    int64_t expires_at_ms = 0;
+    if (!expiration || clock_parse_rfc3339(expiration, &expires_at_ms) != 0)
+        aws_result_fail(result, AWS_BROKEN, "the answer of STS names no time of expiration");
+    else
+        aws_result_set(result, id, secret, token, expires_at_ms);
+    wiping_free(id);
+    wiping_free(secret);
+    wiping_free(token);
+    free(expiration);
+}
+
+static void on_answer(void *arg, const struct http_answer *answer)
+{
+    struct sts *s = arg;
+    struct aws_result result = {0};
+    char text[160];
+    s->http_id = 0;
+    if (answer->outcome == HTTP_ANSWERED && answer->status == 200) {
+        read_credentials(answer, &result);
+    } else if (answer->outcome == HTTP_ANSWERED) {
+        struct aws_error error;
+        aws_error_read_xml(answer->body, answer->body_len, answer->status, &error);
+        aws_result_fail(&result, AWS_BROKEN, "role %s: %s: %.160s", s->role_arn, error.code,
+                        error.message);
+    } else {
+        aws_describe_answer(answer, text, sizeof(text));
+        aws_result_fail(&result, AWS_BROKEN, "role %s: STS at %s: %s", s->role_arn, s->url, text);
+    }
+    finish(s, &result);
+}
+
+/* ---- calls ---- */
+
+static struct sts *sts_new(const struct aws_context *context, const struct aws_role *role,
+                           aws_done_cb *done, void *arg)
+{
+    struct sts *s = xcalloc(1, sizeof(*s));
+    s->job.cancel = cancel;
+    s->context = context;
+    s->url = xasprintf("%s/", context->sts_endpoint_url);
+    s->role_arn = xstrdup(role->arn);
+    s->done = done;
+    s->arg = arg;
+    s->timer = evtimer_new(context->base, on_failed_start, s);
+    assert(s->timer);
+    if (!aws_is_url(s->url))
+        snprintf(s->failure, sizeof(s->failure), "the STS endpoint %s is not an http(s) URL",
+                 s->url);
+    return s;
+}
+
+static struct aws_job *report_failure(struct sts *s)
+{
+    evtimer_add(s->timer, &(struct timeval){0});
+    return &s->job;
+}
+
+static void add_field(struct sts *s, const char *name, const char *value)
+{
+    char *encoded = sigv4_encode(value, false);
+    buf_printf(&s->body, "%s%s=%s", s->body.len ? "&" : "", name, encoded);
+    wiping_free(encoded);
+}
+
+static void add_role(struct sts *s, const char *action, const struct aws_role *role)
+{
+    char name[64];
+    snprintf(name, sizeof(name), "sluice-%lld", (long long)(clock_wall_ms() / 1000));
+    add_field(s, "Action", action);
+    add_field(s, "Version", "2011-06-15");
+    add_field(s, "RoleArn", role->arn);
+    add_field(s, "RoleSessionName", role->session_name ? role->session_name : name);
+    if (role->duration_s)
+        buf_printf(&s->body, "&DurationSeconds=%d", role->duration_s);
+    if (role->external_id)
+        add_field(s, "ExternalId", role->external_id);
+}
+
+static void send_call(struct sts *s, const struct http_header *headers, size_t count)
+{
+    struct http_call call = {.method = "POST",
+                             .url = s->url,
+                             .headers = headers,
+                             .header_count = count,
+                             .body = s->body.data,
+                             .body_len = s->body.len,
+                             .timeout_ms = TIMEOUT_MS,
+                             .response_cap_bytes = ANSWER_BYTES,
+                             .tls = {.ca_file = s->context->ca_file}};
+    s->http_id = http_client_send(s->context->http, &call, on_answer, s);
+}
+
+/* The authority of the URL without the scheme's own port (malloc). */
+static char *host_of(const char *url)
+{
+    const char *start = strstr(url, "://");
+    start = start ? start + 3 : url;
+    size_t len = strcspn(start, "/");
+    const char *port = strncmp(url, "https:", 6) == 0 ? ":443" : ":80";
+    size_t port_len = strlen(port);
+    if (len > port_len && memcmp(start + len - port_len, port, port_len) == 0)
+        len -= port_len;
+    return xasprintf("%.*s", (int)len, start);
+}
+
+/* The Authorization header's value (malloc) for the four headers. */
+static char *sign(const struct sts *s, const struct aws_credentials *with, const char *amz_date,
+                  const struct sigv4_header *headers, size_t count)
+{
+    struct sigv4_key key = {0};
+    char hash[SIGV4_HEX_BYTES];
+    const char *path = strchr(strstr(s->url, "://") + 3, '/');
+    sigv4_sha256_hex(s->body.data, s->body.len, hash);
+    snprintf(key.access_key_id, sizeof(key.access_key_id), "%s", with->access_key_id);
+    snprintf(key.region, sizeof(key.region), "%s", s->context->region);
+    snprintf(key.service, sizeof(key.service), "sts");
+    memcpy(key.date, amz_date, 8);
+    sigv4_derive_key(with->secret, key.date, key.region, key.service, key.key);
+    struct sigv4_request request = {"POST", path, "", headers, count, hash};
+    char *authorization = sigv4_authorization(&request, &key, amz_date);
+    explicit_bzero(&key, sizeof(key));
+    return authorization;
+}
+
+struct aws_job *aws_sts_assume_role(const struct aws_context *context,
+                                    const struct aws_credentials *with, const struct aws_role *role,
+                                    aws_done_cb *done, void *arg)
+{
+    char amz_date[CLOCK_TEXT_BYTES];
+    struct sts *s = sts_new(context, role, done, arg);
+    if (*s->failure)
+        return report_failure(s);
+    char *host = host_of(s->url);
+    size_t count = with->token ? 4 : 3;
+    clock_amz_date(clock_wall_ms(), amz_date);
+    add_role(s, "AssumeRole", role);
+    struct http_header headers[5] = {{"Host", host},
+                                     {"Content-Type", CONTENT_TYPE},
+                                     {"X-Amz-Date", amz_date},
+                                     {"X-Amz-Security-Token", with->token}};
+    struct sigv4_header to_sign[4];
+    for (size_t i = 0; i < count; i++)
+        to_sign[i] = (struct sigv4_header){headers[i].name, headers[i].value};
+    char *authorization = sign(s, with, amz_date, to_sign, count);
+    headers[count] = (struct http_header){"Authorization", authorization};
+    send_call(s, headers, count + 1);
+    free(authorization);
+    free(host);
+    return &s->job;
+}
+
+struct aws_job *aws_sts_web_identity(const struct aws_context *context, const char *token_file,
+                                     const struct aws_role *role, aws_done_cb *done, void *arg)
+{
+    struct sts *s = sts_new(context, role, done, arg);
+    char *token = *s->failure ? NULL
+                              : aws_read_token_file(token_file, TOKEN_FILE_BYTES, s->failure,
+                                                    sizeof(s->failure));
+    if (!token)
+        return report_failure(s);
+    add_role(s, "AssumeRoleWithWebIdentity", role);
+    add_field(s, "WebIdentityToken", token);
+    wiping_free(token);
+    const struct http_header type = {"Content-Type", CONTENT_TYPE};
+    send_call(s, &type, 1);
+    return &s->job;
+}
