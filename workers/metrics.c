@@ -39,6 +39,7 @@ static const struct help {
                                      "queue."},
     {"ingest_sends_total", "Calls that put events on queues."},
     {"ingest_entries_failed_total", "Events that a queue refused or did not confirm."},
+    {"ingest_throttled_total", "Pauses because a queue throttled what was sent to it."},
     {"ingest_late_total", "Events that were stored after their webhook had been answered 503."},
     {"ingest_connections", "Connections that are open."},
     {"ingest_queued", "Events that wait to be sent or confirmed."},

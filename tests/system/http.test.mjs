@@ -168,6 +168,30 @@ test('503 with Retry-After where the store does not answer', async (t) => {
     await until('a 200 again', async () => (await s.post('cxone', cxone())).status === 200);
 });
 
+test('ingest is not well while no send is confirmed, and well again with the first', async (t) => {
+    const s = await Service.start(t, { conf: { sources: { cxone: { ack_deadline_ms: 300 } } } });
+    const [store] = await s.workers('store');
+    s.signal('SIGSTOP', store.pid);
+    const started = performance.now();
+    let sick;
+    try {
+        sick = await until('ingest to say so', async () => {
+            await s.post('cxone', cxone());
+            const health = await s.health('ingest');
+            return health.status === 503 && health;
+        }, { seconds: 9 });
+    } finally {
+        s.signal('SIGCONT', store.pid);
+    }
+    assert.ok(performance.now() - started > 4500, 'not at the first failure');
+    assert.equal(sick.healthy, false);
+    assert.match(sick.reason, /^queue "cxone" has confirmed no event for \d+ s: /);
+    await until('it to be well', async () => {
+        await s.post('cxone', cxone());
+        return (await s.health('ingest')).status === 200;
+    });
+});
+
 test('above max_pending comes 503, and the others are answered', async (t) => {
     const s = await Service.start(t, { conf: { ingest: { max_pending: 8 } } });
     const [store] = await s.workers('store');

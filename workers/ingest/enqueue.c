@@ -6,14 +6,17 @@
 
 #include <assert.h>
 #include <event2/event.h>
+#include <event2/util.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
+#include "common/aws/limiter.h"
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
+#include "workers/ingest/sending.h"
 
 #define FIRST_PAUSE_MS 20
 #define LONGEST_PAUSE_MS 500
@@ -61,7 +64,9 @@ struct enqueue {
     size_t send_count;    /* of sends; at most ENQUEUE_SENDS_MAX */
     size_t waiting_count; /* of waiting */
     size_t waiting_bytes;
-    size_t pending; /* items not answered */
+    size_t pending;         /* items not answered */
+    struct limiter limiter; /* of sends at once */
+    struct sending sending;
     int64_t quiet_until_mono_ms;
     struct event *quiet; /* own: pumps when the quiet time is over */
     struct enqueue_stats stats;
@@ -135,6 +140,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     if (clock_mono_ms() >= it->deadline_mono_ms) {
         if (it->state != SENDING)
             unlink_item(it);
+        sending_failed(&q->sending, clock_mono_ms(), "");
         answer(it, false);
         if (it->state != SENDING)
             item_free(it);
@@ -167,17 +173,49 @@ static void pause_item(struct item *it)
     arm(it->timer, until < it->deadline_mono_ms ? until : it->deadline_mono_ms);
 }
 
+static void be_quiet(struct enqueue *q, int64_t until_mono_ms)
+{
+    q->quiet_until_mono_ms = until_mono_ms;
+    arm(q->quiet, until_mono_ms);
+}
+
+/* Fewer sends, and full ones: what was throttled waits with the others for its turn. */
+static void throttled(struct enqueue *q)
+{
+    uint32_t noise;
+    evutil_secure_rng_get_bytes(&noise, sizeof(noise));
+    if (limiter_throttled(&q->limiter, clock_mono_ms(), noise)) {
+        q->stats.throttled++;
+        be_quiet(q, q->limiter.not_before_ms);
+    }
+}
+
+static void note_entry(struct enqueue *q, const struct sqs_entry_result *result)
+{
+    if (result->ok) {
+        limiter_worked(&q->limiter, clock_mono_ms());
+        sending_worked(&q->sending);
+        return;
+    }
+    q->stats.entries_failed++;
+    if (!result->sender_fault)
+        sending_failed(&q->sending, clock_mono_ms(), result->message);
+    if (result->class == AWS_THROTTLED)
+        throttled(q);
+}
+
 static void settle_entry(struct item *it, const struct sqs_entry_result *result)
 {
     struct enqueue *q = it->queue;
-    if (!result->ok)
-        q->stats.entries_failed++;
+    note_entry(q, result);
     if (result->ok && it->answered)
         q->stats.late++;
     if (result->ok || it->answered) {
         if (!it->answered)
             answer(it, true);
         item_free(it);
+    } else if (result->class == AWS_THROTTLED) {
+        push(it);
     } else if (!result->sender_fault && result->class != AWS_DENIED &&
                result->class != AWS_TOO_LARGE) {
         pause_item(it);
@@ -205,8 +243,10 @@ static void settle_failed_call(struct enqueue *q, struct send *s, enum aws_class
             item_free(it);
         }
     }
-    q->quiet_until_mono_ms = clock_mono_ms() + CALL_PAUSE_MS;
-    arm(q->quiet, q->quiet_until_mono_ms);
+    if (class == AWS_THROTTLED)
+        throttled(q);
+    else
+        be_quiet(q, clock_mono_ms() + CALL_PAUSE_MS);
 }
 
 static void on_sent(void *arg, const struct aws_reply *reply,
@@ -224,6 +264,7 @@ static void on_sent(void *arg, const struct aws_reply *reply,
     } else {
         log_warn("queue \"%s\": sending %zu events failed: %s: %s", q->options.name, s->count,
                  reply->code, reply->message);
+        sending_failed(&q->sending, clock_mono_ms(), reply->message);
         if (reply->class == AWS_MISSING) {
             free(q->url);
             q->url = NULL;
@@ -268,7 +309,9 @@ static struct send *gather(struct enqueue *q)
 /* One send is always allowed; more of them only for what fills a batch or must go alone. */
 static bool should_send(const struct enqueue *q)
 {
-    if (!q->url || q->send_count >= ENQUEUE_SENDS_MAX || q->quiet_until_mono_ms > clock_mono_ms())
+    int64_t now = clock_mono_ms();
+    if (!q->url || q->send_count >= (size_t)limiter_room(&q->limiter, now) ||
+        q->quiet_until_mono_ms > now)
         return false;
     if (!TAILQ_EMPTY(&q->alone))
         return true;
@@ -290,7 +333,8 @@ static void start(struct enqueue *q)
         left = 1;
     struct sqs_options o = {.timeout_ms = left < ATTEMPT_MS ? left : ATTEMPT_MS,
                             .deadline_ms = left,
-                            .max_attempts = CALL_ATTEMPTS};
+                            .max_attempts =
+                                limiter_is_slow(&q->limiter, clock_mono_ms()) ? 1 : CALL_ATTEMPTS};
     LIST_INSERT_HEAD(&q->sends, s, link);
     q->send_count++;
     q->stats.sends++;
@@ -318,6 +362,7 @@ struct enqueue *enqueue_new(struct event_base *base, const struct enqueue_option
     q->base = base;
     q->options = *options;
     q->quiet = evtimer_new(base, on_quiet_over, q);
+    limiter_init(&q->limiter, ENQUEUE_SENDS_MAX);
     TAILQ_INIT(&q->waiting);
     TAILQ_INIT(&q->alone);
     TAILQ_INIT(&q->paused);
@@ -396,4 +441,10 @@ size_t enqueue_pending(const struct enqueue *q)
 const struct enqueue_stats *enqueue_stats(const struct enqueue *q)
 {
     return &q->stats;
+}
+
+int64_t enqueue_failing_ms(const struct enqueue *q, const char **error_out)
+{
+    *error_out = q->sending.error;
+    return sending_bad_ms(&q->sending, clock_mono_ms());
 }

@@ -15,7 +15,8 @@
  * when the queue says that it will never take it. What was not sent by its deadline is forgotten;
  * what was sent may still land (a duplicate that the sender's retry makes, which is allowed).
  * Entries that a batch lists as failed are sent again one by one, after a pause, while there is
- * time. */
+ * time. Where the queue throttles there are fewer sends and pauses between them, and what was
+ * throttled goes again with whatever waits, so that batches stay full (common/aws/limiter.h). */
 struct enqueue;
 struct event_base;
 
@@ -57,6 +58,7 @@ struct enqueue_options {
 struct enqueue_stats {      /* monotonic */
     int64_t sends;          /* batches sent */
     int64_t entries_failed; /* entries that a batch call listed as failed */
+    int64_t throttled;      /* pauses because the queue throttles */
     int64_t late;           /* confirmed after their deadline: duplicates to come */
 };
 
@@ -75,5 +77,8 @@ void enqueue_add(struct enqueue *q, struct enqueue_message *message, int64_t dea
 /* Events that are not done. */
 size_t enqueue_pending(const struct enqueue *q);
 const struct enqueue_stats *enqueue_stats(const struct enqueue *q);
+/* For how long sends have failed with none confirmed, where that is worth a complaint (sending.h);
+ * else 0. */
+int64_t enqueue_failing_ms(const struct enqueue *q, const char **error_out);
 
 #endif

@@ -138,6 +138,7 @@ static void beat(void *state, json_t *msg)
     intake_count(in->intake, counters);
     json_object_set_new(counters, "sends", json_integer(sent.sends));
     json_object_set_new(counters, "entries_failed", json_integer(sent.entries_failed));
+    json_object_set_new(counters, "throttled", json_integer(sent.throttled));
     json_object_set_new(counters, "late", json_integer(sent.late));
     queues_waiting(in->queues, waiting);
     size_t pending = http_server_pending(in->server);
@@ -158,7 +159,7 @@ static bool healthy(void *state, char *reason, size_t reason_size)
     if (!ok)
         snprintf(reason, reason_size, "%s", json_string_value(json_array_get(waiting, 0)));
     json_decref(waiting);
-    return ok;
+    return ok && !queues_failing(in->queues, reason, reason_size);
 }
 
 static const char *object(void *state, const char *path, bool *open_out)

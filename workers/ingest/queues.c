@@ -1,5 +1,6 @@
 #include "workers/ingest/queues.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -146,6 +147,22 @@ const char *queues_error(const struct queues *qs, const char *key, bool *open_ou
     return NULL;
 }
 
+bool queues_failing(const struct queues *qs, char *reason, size_t reason_size)
+{
+    const struct queue *queue;
+    LIST_FOREACH(queue, &qs->list, link)
+    {
+        const char *error;
+        int64_t ms = enqueue_failing_ms(queue->enqueue, &error);
+        if (ms == 0)
+            continue;
+        snprintf(reason, reason_size, "queue \"%s\" has confirmed no event for %lld s: %s",
+                 queue->key, (long long)(ms / 1000), error);
+        return true;
+    }
+    return false;
+}
+
 struct enqueue_stats queues_stats(const struct queues *qs)
 {
     struct enqueue_stats sum = {0};
@@ -155,6 +172,7 @@ struct enqueue_stats queues_stats(const struct queues *qs)
         const struct enqueue_stats *one = enqueue_stats(queue->enqueue);
         sum.sends += one->sends;
         sum.entries_failed += one->entries_failed;
+        sum.throttled += one->throttled;
         sum.late += one->late;
     }
     return sum;

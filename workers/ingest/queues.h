@@ -28,6 +28,9 @@ size_t queues_waiting(const struct queues *qs, json_t *list);
  * source uses it. */
 const char *queues_error(const struct queues *qs, const char *key, bool *open_out);
 
+/* Whether a queue takes nothing although events are sent to it; says which, and why. */
+bool queues_failing(const struct queues *qs, char *reason, size_t reason_size);
+
 /* Sums over all queues. */
 struct enqueue_stats queues_stats(const struct queues *qs);
 size_t queues_pending(const struct queues *qs);

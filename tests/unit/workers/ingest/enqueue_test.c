@@ -304,10 +304,63 @@ static void a_failed_entry_may_succeed_alone(void **state)
     struct fixture *f = *state;
     enqueue_set_url(f->queue, "http://queue");
     add(f, 0, 5000);
-    answer_call(0, 0, false, AWS_THROTTLED);
+    answer_call(0, 0, false, AWS_TRANSIENT);
     until_calls(f, 2);
     confirm(1);
     check_result(f, 0, true);
+}
+
+static void throttled_batches_pause_and_stay_full(void **state)
+{
+    struct fixture *f = *state;
+    enqueue_set_url(f->queue, "http://queue");
+    for (int i = 0; i < 35; i++)
+        add(f, i, 5000);
+    assert_int_equal(service.count, ENQUEUE_SENDS_MAX); /* 1, 10, 10, 10, and four wait */
+    int64_t began = clock_mono_ms();
+    fail_call(0, AWS_THROTTLED);
+    for (size_t i = 1; i < ENQUEUE_SENDS_MAX; i++)
+        answer_call(i, (int)i, false, AWS_THROTTLED);
+    assert_int_equal(enqueue_pending(f->queue), 8);
+    add(f, 40, 5000);
+    add(f, 41, 5000);
+    assert_int_equal(service.count, ENQUEUE_SENDS_MAX);
+    until_calls(f, ENQUEUE_SENDS_MAX + 1);
+    assert_true(clock_mono_ms() - began >= 375);
+    assert_int_equal(service.calls[ENQUEUE_SENDS_MAX].count, 10); /* all of them together */
+    confirm(ENQUEUE_SENDS_MAX);
+    assert_int_equal(enqueue_pending(f->queue), 0);
+    assert_int_equal(enqueue_stats(f->queue)->throttled, 1);
+}
+
+static void a_queue_that_throttles_is_asked_seldom_and_recovers(void **state)
+{
+    struct fixture *f = *state;
+    enqueue_set_url(f->queue, "http://queue");
+    int64_t began = clock_mono_ms();
+    int n = 0;
+    size_t answered = 0;
+    while (clock_mono_ms() - began < 3000) {
+        if (n < 60 && clock_mono_ms() - began >= n * 50)
+            add(f, n++, 800);
+        event_base_loop(f->base, EVLOOP_NONBLOCK);
+        while (answered < service.count)
+            fail_call(answered++, AWS_THROTTLED);
+    }
+    assert_in_range(service.count, 3, 5);
+    const char *error;
+    assert_int_equal(enqueue_failing_ms(f->queue, &error), 0); /* not for five seconds */
+    add(f, 61, 20000);
+    int64_t end = clock_mono_ms() + 10000;
+    while (f->results[61].runs == 0 && clock_mono_ms() < end) {
+        turn(f);
+        while (answered < service.count)
+            confirm(answered++);
+    }
+    check_result(f, 61, true);
+    add(f, 62, 5000); /* at once again */
+    assert_int_equal(service.count, answered + 1);
+    confirm(answered);
 }
 
 static void a_senders_fault_is_not_sent_again(void **state)
@@ -468,6 +521,8 @@ int main(void)
         TEST(keeps_a_batch_within_a_mebibyte),
         TEST(one_failed_entry_is_retried_alone_and_then_given_up),
         TEST(a_failed_entry_may_succeed_alone),
+        TEST(throttled_batches_pause_and_stay_full),
+        TEST(a_queue_that_throttles_is_asked_seldom_and_recovers),
         TEST(a_senders_fault_is_not_sent_again),
         TEST(what_was_not_sent_by_its_deadline_is_forgotten),
         TEST(a_late_confirmation_changes_nothing),
