@@ -33,9 +33,12 @@ struct materials *materials_new(void)
 /* A channel that has not written it yet may still hold the message; then the text goes unwiped. */
 static void drop(struct materials *m, struct item *item)
 {
-    const char *key = json_string_value(json_object_get(item->msg, "key"));
-    if (key != NULL && item->msg->refcount == 1)
-        explicit_bzero((char *)(uintptr_t)key, strlen(key));
+    static const char *const secrets[] = {"key", "token"};
+    for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
+        const char *text = json_string_value(json_object_get(item->msg, secrets[i]));
+        if (text != NULL && item->msg->refcount == 1)
+            explicit_bzero((char *)(uintptr_t)text, strlen(text));
+    }
     TAILQ_REMOVE(&m->items, item, link);
     m->count--;
     json_decref(item->msg);

@@ -31,9 +31,19 @@ static void not_taken(struct process *from, const json_t *msg, const char *why)
 
 /* ---- material ---- */
 
+/* Access tokens go only where events are delivered. */
+static bool uses(const struct process *p, const json_t *msg)
+{
+    const char *kind = json_string_value(json_object_get(msg, "kind"));
+    if (kind != NULL && strcmp(kind, "oauth") == 0)
+        return p->plan->role == ROLE_CONSUMER || p->plan->role == ROLE_RETRY;
+    return p->plan->role != ROLE_KEYRING;
+}
+
 static void send_material(void *arg, json_t *msg)
 {
-    process_send(arg, json_incref(msg));
+    if (uses(arg, msg))
+        process_send(arg, json_incref(msg));
 }
 
 static void take_material(struct supervisor *s, struct process *from, const json_t *msg)
@@ -47,7 +57,7 @@ static void take_material(struct supervisor *s, struct process *from, const json
     struct process *p;
     TAILQ_FOREACH(p, &s->processes, link)
     {
-        if (p->plan->role != ROLE_KEYRING)
+        if (uses(p, msg))
             process_send(p, json_incref(unchanged(msg)));
     }
 }
@@ -75,9 +85,12 @@ static void pass_ask_on(struct supervisor *s, struct process *from, const json_t
     json_decref(ask);
 }
 
+/* The keyring keeps access tokens fresh for as long as it hears that they are needed. */
 static void take_need(struct supervisor *s, struct process *from, const json_t *msg)
 {
-    if (materials_answer(s->materials, msg, clock_wall_ms(), send_material, from) == 0)
+    const char *kind = json_string_value(json_object_get(msg, "kind"));
+    if (materials_answer(s->materials, msg, clock_wall_ms(), send_material, from) == 0 ||
+        (kind != NULL && strcmp(kind, "oauth") == 0))
         pass_ask_on(s, from, msg);
 }
 

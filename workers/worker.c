@@ -24,6 +24,7 @@
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
+#include "common/delivery/tokens.h"
 #include "common/ipc/channel.h"
 #include "common/ipc/message.h"
 #include "workers/asking.h"
@@ -51,6 +52,7 @@ struct worker {
     struct health *health;             /* own */
     struct material *material;         /* own */
     struct asking *asking;             /* own */
+    struct tokens *tokens;             /* own */
     struct aws_client *aws;            /* own; NULL until asked for */
     struct worker_listener *listeners; /* own */
     size_t listener_count;
@@ -104,6 +106,7 @@ static void fill_account(struct worker *w, json_t *out)
     default_member(out, "counters", json_object());
     default_member(out, "gauges", json_object());
     default_member(out, "waiting", json_array());
+    tokens_waiting(w->tokens, json_object_get(out, "waiting"));
     json_t *trouble = json_string(w->trouble);
     default_member(out, "last_error", trouble ? trouble : json_string(""));
     json_object_set_new(out, "notes", json_copy(w->notes));
@@ -225,6 +228,10 @@ static void on_drain(struct worker *w, const json_t *msg)
 static void on_material(struct worker *w, const json_t *msg)
 {
     const char *kind = json_string_value(json_object_get(msg, "kind"));
+    if (tokens_put(w->tokens, msg)) {
+        asking_answered(w->asking, msg);
+        return;
+    }
     bool is_ours = !kind || strcmp(kind, "sigv4") == 0 || strcmp(kind, "trouble") == 0;
     asking_answered(w->asking, msg);
     if (is_ours && material_put(w->material, msg) != 0)
@@ -381,6 +388,26 @@ static void send_ask(void *arg, json_t *msg)
     worker_send(arg, msg);
 }
 
+static void on_token_needed(void *arg, const char *name)
+{
+    const struct worker *w = arg;
+    const struct asking_item item = {"oauth", name, "", ""};
+    asking_need(w->asking, &item);
+}
+
+static void on_token_refused(void *arg, const char *name, int64_t version)
+{
+    const struct worker *w = arg;
+    const struct asking_item item = {"oauth", name, "", ""};
+    asking_stale(w->asking, &item, version);
+}
+
+static void make_tokens(struct worker *w)
+{
+    const struct tokens_hooks hooks = {on_token_needed, on_token_refused, w};
+    w->tokens = tokens_new(w->base, &hooks);
+}
+
 static int start_loop(struct worker *w)
 {
     libevent_log_install();
@@ -389,6 +416,7 @@ static int start_loop(struct worker *w)
     w->material = material_new();
     w->asking = asking_new(w->base, send_ask, w);
     w->notes = json_array();
+    make_tokens(w);
     w->channel = channel_new(w->base, WORKER_FD_CHANNEL, &channel_callbacks, w);
     send_hello(w);
     w->signals[0] = must_event(w, SIGTERM, EV_SIGNAL | EV_PERSIST, on_term);
@@ -507,6 +535,11 @@ const json_t *worker_process(const struct worker *w)
 struct material *worker_material(const struct worker *w)
 {
     return w->material;
+}
+
+struct tokens *worker_tokens(const struct worker *w)
+{
+    return w->tokens;
 }
 
 struct asking *worker_asking(const struct worker *w)

@@ -17,6 +17,7 @@ struct worker;
 struct event_base;
 struct asking;
 struct aws_client;
+struct tokens;
 struct material;
 
 struct worker_listener {
@@ -61,6 +62,8 @@ worker_conf(const struct worker *w); /* the role's normalised slice (conf.h gett
 const json_t *worker_process(const struct worker *w); /* "process" of the snapshot */
 struct material *worker_material(const struct worker *w);
 /* What is lacking from the keyring is asked for here. */
+/* The access tokens of this worker. */
+struct tokens *worker_tokens(const struct worker *w);
 struct asking *worker_asking(const struct worker *w);
 /* Made on first use: signs with worker_material, asks with worker_asking. */
 struct aws_client *worker_aws(struct worker *w);

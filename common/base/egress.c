@@ -1,6 +1,9 @@
 #include "common/base/egress.h"
 
 #include <assert.h>
+#include <stdbool.h>
+
+#include "common/base/xalloc.h"
 
 static const char *const metadata[] = {
     "169.254.169.254",                   /* AWS, Azure, Google Cloud and most others */
@@ -71,4 +74,20 @@ const char *egress_refusal(const struct ip_address *address, const struct ip_ran
         if (is_in(closed[i].range, &inner))
             return closed[i].what;
     return NULL;
+}
+
+char *egress_refuse_dial(const struct sockaddr *from, const struct ip_range *allowed,
+                         size_t allowed_count, const char *at)
+{
+    struct ip_address address;
+    char text[IP_ADDRESS_TEXT_BYTES];
+    if (ip_address_of(from, &address))
+        return xstrdup("neither an IPv4 nor an IPv6 address");
+    const char *what = egress_refusal(&address, allowed, allowed_count);
+    if (!what)
+        return NULL;
+    ip_address_text(&address, text);
+    if (egress_is_metadata(&address))
+        return xasprintf("%s is %s", text, what);
+    return xasprintf("%s is %s: add its network to %s.allow_networks", text, what, at);
 }

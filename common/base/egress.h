@@ -17,6 +17,12 @@
 const char *egress_refusal(const struct ip_address *address, const struct ip_range *allowed,
                            size_t allowed_count);
 
+struct sockaddr;
+/* The same for an address as it is dialled, in words that name the key of the configuration to
+ * correct: at is the object with allow_networks, such as "destinations.crm". NULL, or malloc. */
+char *egress_refuse_dial(const struct sockaddr *address, const struct ip_range *allowed,
+                         size_t allowed_count, const char *at);
+
 /* Whether no range can open the address. */
 bool egress_is_metadata(const struct ip_address *address);
 

@@ -51,6 +51,7 @@ static void packet_free(struct packet *p)
     if (p->fd >= 0)
         close(p->fd);
     free(p->kind);
+    explicit_bzero(p->text, p->len); /* may be a key */
     free(p->text);
     free(p);
 }

@@ -36,6 +36,7 @@ struct call {
     http_refuse_fn *refuse;
     void *refuse_arg; /* borrowed until the end of the call */
     bool added;       /* on the multi handle */
+    bool secret;
     http_answer_cb *done;
     void *arg;
 };
@@ -63,14 +64,24 @@ static struct timeval ms_to_timeval(int64_t ms)
 
 /* ---- the end of a call ---- */
 
+static void wipe_answer(struct http_collect *answer)
+{
+    if (answer->body.data)
+        explicit_bzero(answer->body.data, answer->body.cap);
+}
+
 static void call_free(struct call *call)
 {
     if (call->added)
         curl_multi_remove_handle(call->client->multi, call->easy);
     TAILQ_REMOVE(&call->client->calls, call, link);
     curl_easy_cleanup(call->easy);
+    for (struct curl_slist *line = call->secret ? call->lines : NULL; line; line = line->next)
+        explicit_bzero(line->data, strlen(line->data));
     curl_slist_free_all(call->lines);
     event_free(call->guard);
+    if (call->secret)
+        wipe_answer(&call->answer);
     http_collect_free(&call->answer);
     free(call->refused);
     free(call);
@@ -131,12 +142,15 @@ static void finish(struct call *call, CURLcode code)
     };
     http_answer_cb *done = call->done;
     void *arg = call->arg;
+    bool secret = call->secret;
     call_free(call);
     client->finishing = true;
     done(arg, &answer);
     client->finishing = false;
     free(error);
     free(headers);
+    if (secret)
+        wipe_answer(&got);
     http_collect_free(&got);
 }
 
@@ -266,6 +280,7 @@ static struct curl_slist *lines_of(const struct http_call *call)
         assert(plain(h->name) && plain(h->value));
         char *line = *h->value ? xasprintf("%s: %s", h->name, h->value) : xasprintf("%s;", h->name);
         lines = add_line(lines, line);
+        explicit_bzero(line, strlen(line));
         free(line);
         typed = typed || !strcasecmp(h->name, "content-type");
     }
@@ -384,6 +399,7 @@ uint64_t http_client_send(struct http_client *client, const struct http_call *wh
     call->done = done;
     call->arg = arg;
     call->lines = lines_of(what);
+    call->secret = what->secret;
     call->guard = evtimer_new(client->base, on_guard, call);
     call->easy = curl_easy_init();
     assert(call->guard && call->easy);

@@ -45,6 +45,7 @@ struct http_call {
     int64_t connect_timeout_ms; /* 0: 3,000 */
     size_t response_cap_bytes;  /* a longer body (or 64 KiB of headers) gives HTTP_TOO_LARGE */
     struct http_tls tls;
+    bool secret;            /* header lines and the answer's body are wiped when they go */
     http_refuse_fn *refuse; /* or NULL */
     void *refuse_arg;       /* borrowed until the callback has run or the call was cancelled */
 };

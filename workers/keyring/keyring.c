@@ -14,6 +14,7 @@
 #include "common/net/http_client.h"
 #include "workers/keyring/aws_identity.h"
 #include "workers/keyring/embedded_identity.h"
+#include "workers/keyring/oauth.h"
 #include "workers/worker.h"
 
 #define TICK_S 10
@@ -23,6 +24,7 @@ struct keyring {
     struct embedded_identity *embedded; /* own */
     struct http_client *http;           /* own */
     struct aws_identity *aws;           /* own */
+    struct oauth *oauth;                /* own */
     struct event *tick;                 /* own */
 };
 
@@ -63,6 +65,7 @@ static void *keyring_start(struct worker *w)
     k->embedded = embedded;
     k->http = http_client_new(worker_base(w), 0);
     k->aws = make_aws(k);
+    k->oauth = oauth_new(worker_base(w), conf_value(worker_conf(w), "oauth"), send_message, k);
     k->tick = event_new(worker_base(w), -1, EV_PERSIST, on_tick, k);
     assert(k->tick);
     struct timeval every = {.tv_sec = TICK_S};
@@ -77,6 +80,8 @@ static void keyring_drain(void *state, int64_t deadline_mono_ms)
     struct keyring *k = state;
     event_free(k->tick);
     k->tick = NULL;
+    oauth_free(k->oauth);
+    k->oauth = NULL;
     aws_identity_free(k->aws);
     k->aws = NULL;
     embedded_identity_free(k->embedded);
@@ -106,12 +111,19 @@ static void on_aws(struct keyring *k, const json_t *msg, const char *what)
                            json_integer_value(json_object_get(msg, "version")));
 }
 
+static void on_oauth(struct keyring *k, const json_t *msg, const char *what)
+{
+    (void)what;
+    oauth_take(k->oauth, msg);
+}
+
 static void keyring_message(void *state, const json_t *msg)
 {
     static const struct {
-        const char *kind, *identity; /* of the item */
+        const char *kind, *identity; /* of the item; NULL: any */
         void (*take)(struct keyring *k, const json_t *msg, const char *what);
-    } takers[] = {{"sigv4", "embedded", on_embedded}, {"sigv4", "aws", on_aws}};
+    } takers[] = {
+        {"sigv4", "embedded", on_embedded}, {"sigv4", "aws", on_aws}, {"oauth", NULL, on_oauth}};
     struct keyring *k = state;
     const char *what = message_kind(msg);
     const char *kind = json_string_value(json_object_get(msg, "kind"));
@@ -119,7 +131,8 @@ static void keyring_message(void *state, const json_t *msg)
     if (!k->tick || !kind || !identity || (strcmp(what, "need") && strcmp(what, "stale")))
         return;
     for (size_t i = 0; i < sizeof(takers) / sizeof(takers[0]); i++) {
-        if (strcmp(kind, takers[i].kind) == 0 && strcmp(identity, takers[i].identity) == 0)
+        const char *whose = takers[i].identity;
+        if (strcmp(kind, takers[i].kind) == 0 && (!whose || strcmp(identity, whose) == 0))
             takers[i].take(k, msg, what);
     }
 }
@@ -135,6 +148,8 @@ static void keyring_beat(void *state, json_t *beat)
                             json_integer(embedded_identity_published(k->embedded)));
     if (k->aws)
         aws_identity_beat(k->aws, counters, gauges, waiting);
+    if (k->oauth)
+        oauth_beat(k->oauth, counters, waiting);
     json_object_set_new(beat, "counters", counters);
     json_object_set_new(beat, "gauges", gauges);
     json_object_set_new(beat, "waiting", waiting);
