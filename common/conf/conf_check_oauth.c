@@ -85,8 +85,7 @@ static void check_name(const json_t *conf, const struct user *user, struct conf_
     free(names);
 }
 
-static void check_user(const json_t *conf, const struct user *user,
-                       struct conf_errors *errors)
+static void check_user(const json_t *conf, const struct user *user, struct conf_errors *errors)
 {
     char path[PATH_BYTES];
     const char *name = conf_str(user->object, "oauth");

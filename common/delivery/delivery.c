@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
+#include "common/delivery/check.h"
 #include "common/delivery/delivery_ids.h"
 #include "common/delivery/delivery_type.h"
 #include "common/delivery/ledger.h"
@@ -20,8 +21,11 @@ struct destination {
 };
 
 struct delivery {
-    const struct delivery_type *type;
-    void *attempt; /* own, of the type */
+    const struct destination *to; /* borrow */
+    const struct webhook *hook;   /* borrow */
+    int number;
+    struct check_call *checking; /* own, while the source's check is made */
+    void *attempt;               /* own, of the type; NULL until then */
     delivery_cb *done;
     void *arg;
     int64_t started_mono_ms;
@@ -32,13 +36,14 @@ struct delivery {
 
 static const struct delivery_type *const types[] = {&to_exec_type, &to_file_type, &to_http_type};
 
-struct destination *destination_new(struct event_base *base, const char *name, const json_t *conf)
+struct destination *destination_new(struct event_base *base, const char *name, const json_t *conf,
+                                    struct tokens *tokens)
 {
     const char *word = conf_str(conf, "type");
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (strcmp(types[i]->name, word) != 0)
             continue;
-        void *opened = types[i]->open(base, name, conf);
+        void *opened = types[i]->open(base, name, conf, tokens);
         if (!opened)
             return NULL;
         struct destination *d = xcalloc(1, sizeof(*d));
@@ -76,29 +81,59 @@ static void set_key(struct delivery *delivery, const struct destination *d,
     free(id);
 }
 
+static void begin(struct delivery *delivery)
+{
+    const struct destination *d = delivery->to;
+    delivery->attempt = d->type->start(d->opened, delivery->hook, delivery->number, delivery);
+}
+
+static void on_checked(void *arg, const struct check_result *result)
+{
+    struct delivery *delivery = arg;
+    const struct delivery_outcome *o = &result->outcome;
+    delivery->checking = NULL;
+    if (result->passed) {
+        begin(delivery);
+        return;
+    }
+    delivery_set_retry_after(delivery, o->retry_after_s);
+    if (o->of_destination)
+        delivery_blame_destination(delivery);
+    delivery_finish(delivery, o->verdict, o->class, o->error, o->status);
+}
+
 struct delivery *delivery_start(struct destination *d, const struct webhook *hook, int attempt,
                                 const struct delivery_record *record, delivery_cb *done, void *arg)
 {
     struct delivery *delivery = xcalloc(1, sizeof(*delivery));
-    delivery->type = d->type;
+    delivery->to = d;
+    delivery->hook = hook;
+    delivery->number = attempt;
     delivery->done = done;
     delivery->arg = arg;
     delivery->started_mono_ms = clock_mono_ms();
     set_key(delivery, d, hook, record);
-    delivery->attempt = d->type->start(d->opened, hook, attempt, delivery);
+    if (record && record->check)
+        delivery->checking = check_start(record->check, hook, on_checked, delivery);
+    else
+        begin(delivery);
     return delivery;
 }
 
 bool delivery_waiting(const struct delivery *delivery)
 {
-    return delivery->type->waiting && delivery->type->waiting(delivery->attempt);
+    const struct delivery_type *type = delivery->to->type;
+    return delivery->checking || (type->waiting && type->waiting(delivery->attempt));
 }
 
 void delivery_cancel(struct delivery *delivery)
 {
     if (!delivery)
         return;
-    delivery->type->cancel(delivery->attempt);
+    if (delivery->checking)
+        check_cancel(delivery->checking);
+    else
+        delivery->to->type->cancel(delivery->attempt);
     free(delivery);
 }
 

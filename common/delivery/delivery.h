@@ -12,7 +12,9 @@
  * to_http.c; later to_sqs.c). Used by the consumer and by redrives. */
 struct delivery;    /* an attempt under way */
 struct destination; /* a configured destination, ready for use */
+struct check;
 struct event_base;
+struct tokens;
 
 enum verdict {
     DELIVERED,
@@ -33,19 +35,24 @@ struct delivery_outcome {
                             configuration); 0: it did not say */
 };
 
-/* The event's record in the ledger, which is what repeats are told by. */
+/* What an attempt goes by beside the event: its record in the ledger, which is what repeats are
+ * told by, and the check of its source. */
 struct delivery_record {
     const char *ledger_id; /* copied; NULL where there is none: the event then goes by destination,
                               source and event id */
     int revision;          /* of a corrected payload */
+    struct check *check;   /* borrowed; NULL: none. It is part of the attempt and comes first: where
+                              it fails nothing is delivered, and the outcome is the check's */
 };
 
 /* Runs once, never from inside delivery_start, not after delivery_cancel. outcome is borrowed. */
 typedef void delivery_cb(void *arg, const struct delivery_outcome *outcome);
 
 /* conf is the normalised destination object ("type" decides), name its key; both borrowed for the
- * destination's life. NULL with a logged reason where it cannot be used. */
-struct destination *destination_new(struct event_base *base, const char *name, const json_t *conf);
+ * destination's life, as is tokens, which may be NULL where no destination names an oauth. NULL
+ * with a logged reason where it cannot be used. */
+struct destination *destination_new(struct event_base *base, const char *name, const json_t *conf,
+                                    struct tokens *tokens);
 void destination_free(struct destination *d); /* no attempt may be under way */
 
 /* Where the process groups of programs under way are noted, for somebody who outlives this process
@@ -59,11 +66,12 @@ struct delivery_groups {
 void destination_note_groups(struct destination *d, const struct delivery_groups *groups);
 
 /* hook is borrowed until the callback or the cancel. attempt counts from 1. record NULL: no
- * ledger id, revision 0. */
+ * ledger id, revision 0, no check. */
 struct delivery *delivery_start(struct destination *d, const struct webhook *hook, int attempt,
                                 const struct delivery_record *record, delivery_cb *done, void *arg);
-/* Whether the attempt has not begun yet because the destination runs as many as it may (exec:
- * max_running). Cancelling such an attempt has no effect outside. */
+/* Whether the attempt has not begun yet: the check is being made, the destination runs as many as
+ * it may (max_running), or the access token is awaited. Cancelling such an attempt has no effect
+ * outside. */
 bool delivery_waiting(const struct delivery *delivery);
 /* Ends the attempt (kills an exec child's process group); the callback will not run. */
 void delivery_cancel(struct delivery *delivery);

@@ -10,7 +10,8 @@
 struct delivery_type {
     const char *name; /* the word in the configuration */
     /* NULL with a logged reason where it cannot be used. */
-    void *(*open)(struct event_base *base, const char *name, const json_t *conf);
+    void *(*open)(struct event_base *base, const char *name, const json_t *conf,
+                  struct tokens *tokens);
     void (*close)(void *destination);
     /* Returns the attempt, which ends with one delivery_finish(delivery, …), never called from
      * inside start, unless it is cancelled. The type frees its attempt in either case. */

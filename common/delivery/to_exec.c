@@ -86,8 +86,10 @@ static char *look_up(const char *name)
     return found ? found : xstrdup(name);
 }
 
-static void *exec_open(struct event_base *base, const char *name, const json_t *conf)
+static void *exec_open(struct event_base *base, const char *name, const json_t *conf,
+                       struct tokens *tokens)
 {
+    (void)tokens;
     const json_t *argv = conf_value(conf, "argv");
     size_t count = json_array_size(argv);
     if (count == 0) {

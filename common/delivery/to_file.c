@@ -42,8 +42,10 @@ struct file_attempt {
     int64_t give_up_mono_ms;
 };
 
-static void *file_open(struct event_base *base, const char *name, const json_t *conf)
+static void *file_open(struct event_base *base, const char *name, const json_t *conf,
+                       struct tokens *tokens)
 {
+    (void)tokens;
     struct file_destination *to = xcalloc(1, sizeof(*to));
     to->base = base;
     to->name = name;

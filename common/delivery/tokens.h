@@ -22,7 +22,7 @@ struct event_base;
 
 /* How a worker asks the keyring. */
 struct tokens_hooks {
-    void (*need)(void *arg, const char *name); /* none is here, or it is in use */
+    void (*need)(void *arg, const char *name);                   /* none is here, or it is in use */
     void (*stale)(void *arg, const char *name, int64_t version); /* it was refused */
     void *arg;
 };

@@ -12,6 +12,7 @@
 #include "common/conf/conf.h"
 #include "common/ipc/inflight_table.h"
 #include "common/ipc/message.h"
+#include "common/delivery/errands.h"
 #include "workers/consumer/inflight.h"
 #include "workers/consumer/objects.h"
 #include "workers/consumer/poller.h"
@@ -27,13 +28,14 @@
 #define DEADLINE_MARGIN_MS 1500
 
 struct consumer {
-    struct worker *worker;        /* borrow */
-    struct endpoint *s3;          /* own: of the dead letters */
-    struct endpoint *dynamodb;    /* own: of the ledger */
-    struct queues *queues;        /* own */
-    struct sources *sources;      /* own */
-    struct inflight *inflight;    /* own */
-    struct inflight_table *table; /* own: what outlives us of it */
+    struct worker *worker;         /* borrow */
+    struct endpoint *s3;           /* own: of the dead letters */
+    struct endpoint *dynamodb;     /* own: of the ledger */
+    struct queues *queues;         /* own */
+    struct errands *errands;       /* own */
+    struct sources *sources;       /* own */
+    struct inflight *inflight;     /* own */
+    struct inflight_table *table;  /* own: what outlives us of it */
     struct delivery_groups groups;
     struct settler *settler;       /* own */
     struct table_open *table_open; /* own, while the ledger's table is being opened */
@@ -163,7 +165,8 @@ static void on_drained(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct consumer *c = arg;
-    if (inflight_count(c->inflight) == 0 && poller_active(c->poller) == 0)
+    if (inflight_count(c->inflight) == 0 && poller_active(c->poller) == 0 &&
+        !errands_drain(c->errands))
         worker_drained(c->worker);
 }
 
@@ -171,6 +174,13 @@ static void on_polls_ended(void *arg)
 {
     struct consumer *c = arg;
     event_active(c->drained_event, 0, 0);
+}
+
+static void on_acknowledged(void *arg)
+{
+    struct consumer *c = arg;
+    if (c->draining)
+        event_active(c->drained_event, 0, 0);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
@@ -212,6 +222,7 @@ static void consumer_free(struct consumer *c)
     inflight_free(c->inflight);
     objects_free(c->objects);
     sources_free(c->sources);
+    errands_free(c->errands);
     queues_free(c->queues);
     inflight_table_unmap(c->table);
     endpoint_free(c->dynamodb);
@@ -245,8 +256,13 @@ static void *consumer_start(struct worker *w)
     c->s3 = endpoint_new(conf, conf_str(conf, "dead_letters.service"), "s3");
     c->dynamodb = endpoint_new(conf, conf_str(conf, "ledger.service"), "dynamodb");
     c->queues = queues_new(base, worker_aws(w), conf, &queue_callbacks, c);
-    const struct sources_ledger ledger = {worker_aws(w), endpoint_aws(c->dynamodb)};
-    c->sources = sources_new(base, conf, c->queues, &ledger);
+    c->errands =
+        errands_new(base, conf_value(conf, "sources"), worker_tokens(w), on_acknowledged, c);
+    const struct sources_means means = {.client = worker_aws(w),
+                                        .ledger = endpoint_aws(c->dynamodb),
+                                        .errands = c->errands,
+                                        .tokens = worker_tokens(w)};
+    c->sources = c->errands ? sources_new(base, conf, c->queues, &means) : NULL;
     if (!c->sources) {
         consumer_free(c);
         return NULL;
@@ -272,6 +288,7 @@ static void consumer_beat(void *state, json_t *beat)
 {
     const struct consumer *c = state;
     const struct counters *n = &c->counters;
+    const struct acknowledge_counters acknowledged = errands_counters(c->errands);
     const struct {
         const char *name;
         int64_t value;
@@ -295,6 +312,8 @@ static void consumer_beat(void *state, json_t *beat)
         {"claims_lost", n->claims_lost},
         {"ledger_unreachable", n->unreachable},
         {"settled", n->settled},
+        {"acknowledged", acknowledged.acknowledged},
+        {"acknowledge_failed", acknowledged.failed},
     };
     json_t *counters = json_object();
     for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)

@@ -7,6 +7,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
+#include "common/delivery/acknowledge.h"
 #include "workers/consumer/poison.h"
 #include "workers/consumer/process.h"
 #include "workers/consumer/route.h"
@@ -299,8 +300,10 @@ static void retry(struct process *p, struct work *w, int delay_s, const char *er
 
 static void on_delivered_written(void *arg, struct work *w, bool written)
 {
-    if (written)
+    if (written) {
         outcome_passed("consumer.after_outcome");
+        acknowledge_send(w->source->acknowledge, w->hook);
+    }
     then_delete(arg, w, written);
 }
 
@@ -311,6 +314,7 @@ static void delivered(struct process *p, struct work *w, const struct delivery_o
     p->counters->delivered++;
     outcome_passed("consumer.delivered");
     if (!w->claim) {
+        acknowledge_send(w->source->acknowledge, w->hook);
         settle_delete(p->settle, w);
         return;
     }
@@ -361,8 +365,11 @@ static void deliver(struct process *p, struct work *w)
     outcome_passed("consumer.before_deliver");
     w->attempt = attempt;
     w->stage = WORK_DELIVERING;
-    const struct delivery_record record = {w->claim ? ledger_claim_id(w->claim) : NULL,
-                                           w->record ? w->record->revision : 0};
+    const struct delivery_record record = {
+        .ledger_id = w->claim ? ledger_claim_id(w->claim) : NULL,
+        .revision = w->record ? w->record->revision : 0,
+        .check = w->source->check,
+    };
     w->delivery = delivery_start(w->source->destination, w->hook, attempt_of(w), &record,
                                  on_outcome, attempt);
 }

@@ -92,7 +92,7 @@ void route_failed(const struct source *source, const struct webhook *hook, int a
     memset(r, 0, sizeof(*r));
     r->class = "";
     if (outcome->verdict == DEAD) {
-        dead(r, "rejected", outcome->error);
+        dead(r, outcome->class, outcome->error);
         return;
     }
     if (attempt > source->max_retries) {

@@ -6,6 +6,7 @@
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
+#include "common/delivery/errands.h"
 
 struct named_destination {
     const char *name;                /* borrow */
@@ -21,13 +22,14 @@ struct sources {
 };
 
 static struct destination *destination_named(struct sources *all, struct event_base *base,
-                                             const json_t *conf, const char *name)
+                                             const json_t *conf, const char *name,
+                                             struct tokens *tokens)
 {
     for (size_t i = 0; i < all->destination_count; i++)
         if (strcmp(all->destinations[i].name, name) == 0)
             return all->destinations[i].destination;
     const json_t *one = json_object_get(conf_value(conf, "destinations"), name);
-    struct destination *d = one ? destination_new(base, name, one) : NULL;
+    struct destination *d = one ? destination_new(base, name, one, tokens) : NULL;
     if (!d)
         return NULL;
     all->destinations =
@@ -37,7 +39,7 @@ static struct destination *destination_named(struct sources *all, struct event_b
 }
 
 static int read_source(struct sources *all, struct event_base *base, const json_t *conf,
-                       struct queues *queues, const struct sources_ledger *where, const char *name,
+                       struct queues *queues, const struct sources_means *means, const char *name,
                        const json_t *one)
 {
     struct source *s = &all->list[all->count++];
@@ -62,11 +64,14 @@ static int read_source(struct sources *all, struct event_base *base, const json_
         const struct ledger_config config = {.table = conf_str(conf, "ledger.table"),
                                              .claim_ms = s->visibility_s * INT64_C(1000),
                                              .retention_s = conf_int(conf, "ledger.retention_s")};
-        s->ledger = ledger_new(where->client, where->endpoint, &config);
+        s->ledger = ledger_new(means->client, means->ledger, &config);
         if (!all->kills)
-            all->kills = ledger_kills_new(where->client, where->endpoint, &config);
+            all->kills = ledger_kills_new(means->client, means->ledger, &config);
     }
-    s->destination = destination_named(all, base, conf, conf_str(one, "destination"));
+    s->check = errands_check(means->errands, name);
+    s->acknowledge = errands_acknowledge(means->errands, name);
+    s->destination =
+        destination_named(all, base, conf, conf_str(one, "destination"), means->tokens);
     if (s->destination)
         return 0;
     log_error("source \"%s\": destination \"%s\" cannot be used; correct destinations.%s", name,
@@ -75,7 +80,7 @@ static int read_source(struct sources *all, struct event_base *base, const json_
 }
 
 struct sources *sources_new(struct event_base *base, const json_t *conf, struct queues *queues,
-                            const struct sources_ledger *ledger)
+                            const struct sources_means *means)
 {
     const json_t *list = conf_value(conf, "sources");
     struct sources *all = xcalloc(1, sizeof(*all));
@@ -84,7 +89,7 @@ struct sources *sources_new(struct event_base *base, const json_t *conf, struct 
     json_t *one;
     json_object_foreach((json_t *)(uintptr_t)list, name, one)
     {
-        if (read_source(all, base, conf, queues, ledger, name, one) == -1) {
+        if (read_source(all, base, conf, queues, means, name, one) == -1) {
             sources_free(all);
             return NULL;
         }

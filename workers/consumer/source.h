@@ -27,24 +27,29 @@ struct source {
     struct queue *inspection;        /* borrow */
     struct queue *dead_letters;      /* borrow, or NULL: no queue for them */
     const char *destination_name;    /* borrow, of the configuration */
+    struct check *check;             /* borrow, of the errands; NULL: none */
+    struct acknowledge *acknowledge; /* borrow, of the errands; NULL: none */
     struct ledger *ledger;           /* borrow, of the set; NULL: off */
     bool deliver_in_outage;          /* without the ledger where it cannot be reached */
     bool requeue;                    /* the strategy, else visibility */
     bool s3;                         /* dead letters go there */
 };
 
-/* Where the ledger of each source is. */
-struct sources_ledger {
-    struct aws_client *client;           /* borrow */
-    const struct aws_endpoint *endpoint; /* borrow */
+/* Where the ledger of each source is, and what else they use. All borrowed for their life. */
+struct sources_means {
+    struct aws_client *client;
+    const struct aws_endpoint *ledger;
+    struct errands *errands;
+    struct tokens *tokens;
 };
 
+struct errands;
 struct sources;
 
 /* Reads sources, queues and destinations of a normalised slice (borrowed for its life) and adds the
  * queues. NULL with a logged reason. */
 struct sources *sources_new(struct event_base *base, const json_t *conf, struct queues *queues,
-                            const struct sources_ledger *ledger);
+                            const struct sources_means *means);
 void sources_free(struct sources *all); /* no delivery may be under way */
 
 /* Whether any source has a ledger; whether any writes dead letters to S3. */

@@ -123,8 +123,11 @@ struct attempt *attempt_start(const struct attempt_options *options, attempt_cb 
     assert(a->beat);
     struct timeval beat = {.tv_sec = BEAT_MS / 1000};
     event_add(a->beat, &beat);
-    const struct delivery_record record = {options->claim ? ledger_claim_id(options->claim) : NULL,
-                                           options->revision};
+    const struct delivery_record record = {
+        .ledger_id = options->claim ? ledger_claim_id(options->claim) : NULL,
+        .revision = options->revision,
+        .check = options->check,
+    };
     a->delivery = delivery_start(options->destination, options->hook, options->number, &record,
                                  on_verdict, a);
     return a;

@@ -26,6 +26,7 @@ typedef void attempt_cb(void *arg, enum attempt_end end, const struct delivery_o
 struct attempt_options { /* all borrowed until the end */
     struct event_base *base;
     struct destination *destination;
+    struct check *check; /* NULL: none */
     const struct webhook *hook;
     int number;
     int revision;               /* of a corrected payload */

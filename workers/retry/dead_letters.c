@@ -11,6 +11,7 @@
 #include "common/conf/conf.h"
 #include "common/delivery/deadletter_object.h"
 #include "common/delivery/delivery.h"
+#include "common/delivery/errands.h"
 #include "common/delivery/ledger.h"
 #include "workers/retry/dlq_key.h"
 #include "workers/retry/owner.h"
@@ -44,6 +45,12 @@ static void look_whether_open(struct dead_letters *d)
         own->opened(own->arg);
 }
 
+/* Whether one is still under way is looked at in each turn of the drain. */
+static void on_acknowledged(void *arg)
+{
+    (void)arg;
+}
+
 static void on_bucket(void *arg)
 {
     struct dead_letters *d = arg;
@@ -60,7 +67,7 @@ static void on_table(void *arg)
     look_whether_open(d);
 }
 
-static bool open_destinations(struct dead_letters *d)
+static bool open_destinations(struct dead_letters *d, struct tokens *tokens)
 {
     json_t *all = (json_t *)(uintptr_t)conf_value(d->conf, "destinations");
     const char *name;
@@ -68,7 +75,7 @@ static bool open_destinations(struct dead_letters *d)
     d->own->destinations = xcalloc(json_object_size(all) + 1, sizeof(*d->own->destinations));
     json_object_foreach(all, name, conf)
     {
-        struct destination *destination = destination_new(d->base, name, conf);
+        struct destination *destination = destination_new(d->base, name, conf, tokens);
         if (!destination)
             return false;
         d->own->destinations[d->own->count++] =
@@ -78,7 +85,8 @@ static bool open_destinations(struct dead_letters *d)
 }
 
 struct dead_letters *dead_letters_new(struct event_base *base, struct aws_client *client,
-                                      const json_t *conf, void (*opened)(void *arg), void *arg)
+                                      const json_t *conf, struct tokens *tokens,
+                                      void (*opened)(void *arg), void *arg)
 {
     struct dead_letters *d = xcalloc(1, sizeof(*d));
     struct dead_letters_own *own = d->own = xcalloc(1, sizeof(*own));
@@ -91,7 +99,8 @@ struct dead_letters *dead_letters_new(struct event_base *base, struct aws_client
     d->max_redrives = (int)conf_int(conf, "dead_letters.max_redrives");
     own->opened = opened;
     own->arg = arg;
-    if (!open_destinations(d)) {
+    d->errands = errands_new(base, conf_value(conf, "sources"), tokens, on_acknowledged, d);
+    if (!d->errands || !open_destinations(d, tokens)) {
         dead_letters_free(d);
         return NULL;
     }
@@ -117,6 +126,7 @@ void dead_letters_free(struct dead_letters *d)
     ledger_free(d->ledger);
     for (size_t i = 0; i < d->own->count; i++)
         destination_free(d->own->destinations[i].destination);
+    errands_free(d->errands);
     free(d->own->destinations);
     endpoint_free(d->own->s3);
     endpoint_free(d->own->table);

@@ -12,8 +12,10 @@
  * events go. Opens bucket and table at the start. */
 struct deadletter_object;
 struct destination;
+struct errands;
 struct event_base;
 struct ledger;
+struct tokens;
 
 struct dead_letters {              /* to be read by all; made and freed here */
     struct event_base *base;       /* borrowed */
@@ -23,14 +25,16 @@ struct dead_letters {              /* to be read by all; made and freed here */
     const struct aws_endpoint *table_at;
     const char *bucket, *prefix, *table; /* of conf */
     int max_redrives;
-    struct ledger *ledger; /* own */
+    struct ledger *ledger;   /* own */
+    struct errands *errands; /* own */
     struct dead_letters_own *own;
 };
 
-/* NULL after a logged error (a destination that cannot be used). opened is called once, when bucket
- * and table are there; never from inside. */
+/* NULL after a logged error (a destination or an errand that cannot be used). opened is called
+ * once, when bucket and table are there; never from inside. */
 struct dead_letters *dead_letters_new(struct event_base *base, struct aws_client *client,
-                                      const json_t *conf, void (*opened)(void *arg), void *arg);
+                                      const json_t *conf, struct tokens *tokens,
+                                      void (*opened)(void *arg), void *arg);
 void dead_letters_free(struct dead_letters *d);
 
 /* Adds what is waited for to the beat's array. */

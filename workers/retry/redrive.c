@@ -11,6 +11,7 @@
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
 #include "common/delivery/delivery.h"
+#include "common/delivery/errands.h"
 #include "common/delivery/ledger.h"
 #include "common/webhook/rules.h"
 #include "workers/retry/attempt.h"
@@ -275,6 +276,13 @@ static void on_delivery_noted(void *arg, enum letter_answer answer, const char *
 
 static void write_outcome(struct redrive *r);
 
+/* Of what was delivered now; what was delivered before was acknowledged then. */
+static void acknowledge(struct redrive *r)
+{
+    if (!*r->note)
+        acknowledge_send(errands_acknowledge(r->d->errands, r->letter->object->source), r->hook);
+}
+
 /* The dead letter goes only after the outcome is recorded. Where the ledger cannot be told, the
  * dead letter itself says so, and the next redrive tells the ledger. */
 static void on_outcome(void *arg, enum ledger_written written, const char *error)
@@ -286,6 +294,7 @@ static void on_outcome(void *arg, enum ledger_written written, const char *error
     }
     if (written == LEDGER_WRITTEN) {
         fault_point("retry.after_outcome");
+        acknowledge(r);
         delete_letter(r);
         return;
     }
@@ -299,6 +308,7 @@ static void write_outcome(struct redrive *r)
 {
     if (!r->claim) {
         fault_point("retry.after_outcome");
+        acknowledge(r);
         delete_letter(r);
         return;
     }
@@ -325,7 +335,7 @@ static void on_attempt(void *arg, enum attempt_end end, const struct delivery_ou
             fault_point("retry.delivered");
             write_outcome(r);
         } else {
-            fail_attempt(r, outcome->verdict == DEAD ? "rejected" : "exhausted", outcome->error,
+            fail_attempt(r, outcome->verdict == DEAD ? outcome->class : "exhausted", outcome->error,
                          outcome->status, outcome->took_ms);
         }
         break;
@@ -347,22 +357,24 @@ static void on_attempt(void *arg, enum attempt_end end, const struct delivery_ou
     }
 }
 
+static const json_t *source_of(const struct redrive *r)
+{
+    return dead_letters_source(r->d, r->letter->object->source);
+}
+
 static const json_t *destination_conf(const struct redrive *r, const char *name)
 {
     return json_object_get(conf_value(r->d->conf, "destinations"), name);
 }
 
-/* How long a delivery to it may take, waiting included. */
+/* How long a delivery to it may take, waiting and the check included. */
 static int64_t delivery_ms(const struct redrive *r, const char *destination)
 {
     const json_t *timeout = json_object_get(destination_conf(r, destination), "timeout_s");
     json_int_t s = json_is_integer(timeout) ? json_integer_value(timeout) : UNTIMED_DELIVERY_S;
+    if (*conf_str(source_of(r), "check.url"))
+        s += conf_int(source_of(r), "check.timeout_s");
     return s * 1000 + QUEUE_MS;
-}
-
-static const json_t *source_of(const struct redrive *r)
-{
-    return dead_letters_source(r->d, r->letter->object->source);
 }
 
 static const char *destination_of(const struct redrive *r)
@@ -391,6 +403,7 @@ static void deliver(struct redrive *r)
     const struct attempt_options options = {
         .base = r->d->base,
         .destination = dead_letters_destination(r->d, destination_of(r)),
+        .check = errands_check(r->d->errands, r->letter->object->source),
         .hook = r->hook,
         .number = r->letter->object->retry_count + 2,
         .revision = r->letter->object->revision,

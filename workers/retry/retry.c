@@ -8,6 +8,7 @@
 #include "common/base/clock.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
+#include "common/delivery/errands.h"
 #include "workers/http_server.h"
 #include "workers/retry/api.h"
 #include "workers/retry/console.h"
@@ -165,7 +166,8 @@ static void on_drain_look(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct retry *r = arg;
     if (http_server_pending(r->server) == 0 && http_server_connections(r->server) == 0 &&
-        api_pending(r->api) == 0 && redriver_running(r->redriver) == 0)
+        api_pending(r->api) == 0 && redriver_running(r->redriver) == 0 &&
+        !errands_drain(r->dead_letters->errands))
         worker_drained(r->worker);
 }
 
@@ -189,8 +191,8 @@ static void *retry_start(struct worker *w)
     r->drained = event_new(worker_base(w), -1, EV_PERSIST, on_drain_look, r);
     assert(r->ready && r->drained);
     r->counts = counts_new(worker_base(w), worker_aws(w), worker_conf(w), on_queues, r);
-    r->dead_letters =
-        dead_letters_new(worker_base(w), worker_aws(w), worker_conf(w), on_letters, r);
+    r->dead_letters = dead_letters_new(worker_base(w), worker_aws(w), worker_conf(w),
+                                       worker_tokens(w), on_letters, r);
     if (!r->dead_letters)
         return NULL;
     r->redriver = redriver_new(r->dead_letters);
@@ -231,12 +233,15 @@ static void retry_beat(void *state, json_t *beat)
 {
     const struct retry *r = state;
     const struct redrive_counters c = redriver_counters(r->redriver);
+    const struct acknowledge_counters acknowledged = errands_counters(r->dead_letters->errands);
     json_object_set_new(beat, "in_flight",
                         json_integer((json_int_t)http_server_pending(r->server)));
     json_object_set_new(beat, "counters",
-                        json_pack("{s:I,s:I,s:I}", "redriven", (json_int_t)c.redriven,
+                        json_pack("{s:I,s:I,s:I,s:I,s:I}", "redriven", (json_int_t)c.redriven,
                                   "redrive_failed", (json_int_t)c.failed, "parked",
-                                  (json_int_t)c.parked));
+                                  (json_int_t)c.parked, "acknowledged",
+                                  (json_int_t)acknowledged.acknowledged, "acknowledge_failed",
+                                  (json_int_t)acknowledged.failed));
     json_object_set_new(beat, "gauges",
                         json_pack("{s:I,s:I}", "connections",
                                   (json_int_t)http_server_connections(r->server), "redrives",

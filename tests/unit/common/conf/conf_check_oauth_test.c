@@ -148,8 +148,7 @@ static void secrets_stay_with_the_keyring(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(defaults),  TEST(where_tokens_are_given),
-        TEST(grants),    TEST(users),
+        TEST(defaults),  TEST(where_tokens_are_given),        TEST(grants), TEST(users),
         TEST(templates), TEST(secrets_stay_with_the_keyring),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -25,7 +25,7 @@ static json_t *conf_new(const char *script, int timeout_s, int max_running)
 static struct outcome run_script(const char *script, const void *body, size_t len, int timeout_s)
 {
     json_t *conf = conf_new(script, timeout_s, 4);
-    struct destination *d = destination_new(base, "trial", conf);
+    struct destination *d = destination_new(base, "trial", conf, NULL);
     struct webhook *h = hook_new(body, len);
     struct outcome out = attempt_once(base, d, h, 3);
     webhook_free(h);
@@ -132,7 +132,7 @@ static void a_missing_program_is_retried(void **state)
     json_t *conf =
         json_pack("{s:s,s:[s],s:i,s:i,s:i,s:{}}", "type", "exec", "argv", "/nonexistent/program",
                   "timeout_s", 5, "max_running", 1, "max_output_bytes", 100, "env");
-    struct destination *d = destination_new(base, "trial", conf);
+    struct destination *d = destination_new(base, "trial", conf, NULL);
     struct webhook *h = hook_new("x", 1);
     struct outcome out = attempt_once(base, d, h, 1);
     assert_int_equal(out.verdict, RETRY);
@@ -197,7 +197,7 @@ static void at_most_max_running_run_at_once(void **state)
     json_t *conf = conf_new("mkdir $DIR/run.$$; ls -d $DIR/run.* | wc -l >> $DIR/seen; sleep 0.05; "
                             "rmdir $DIR/run.$$",
                             5, MAX);
-    struct destination *d = destination_new(base, "trial", conf);
+    struct destination *d = destination_new(base, "trial", conf, NULL);
     struct webhook *h = hook_new("x", 1);
     struct outcome outs[COUNT];
     struct delivery *deliveries[COUNT];
@@ -239,7 +239,7 @@ static void a_cancelled_attempt_is_killed_and_silent(void **state)
 {
     (void)state;
     json_t *conf = conf_new("echo $$ > $DIR/cancelled; trap '' TERM; sleep 60", 30, 1);
-    struct destination *d = destination_new(base, "trial", conf);
+    struct destination *d = destination_new(base, "trial", conf, NULL);
     struct webhook *h = hook_new("x", 1);
     int left = 3;
     struct outcome out[3];

@@ -20,7 +20,7 @@ static char dir[] = "/tmp/to-file-XXXXXX";
 static struct outcome deliver(const char *path, struct webhook *h)
 {
     json_t *conf = json_pack("{s:s,s:s}", "type", "file", "path", path);
-    struct destination *d = destination_new(base, "journal", conf);
+    struct destination *d = destination_new(base, "journal", conf, NULL);
     struct outcome out = attempt_once(base, d, h, 2);
     destination_free(d);
     json_decref(conf);

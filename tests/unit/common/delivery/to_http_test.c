@@ -25,11 +25,11 @@ struct world {
 
 static json_t *conf_new(const char *url)
 {
-    json_t *conf = json_pack("{s:s,s:s,s:s,s:{},s:[],s:i,s:i,s:i,s:i,s:i,s:[s],s:s,s:s,s:s}",
+    json_t *conf = json_pack("{s:s,s:s,s:s,s:{},s:[],s:i,s:i,s:i,s:i,s:i,s:[s],s:s,s:s,s:s,s:s}",
                              "type", "http", "url", url, "method", "POST", "headers", "secrets",
                              "timeout_s", 2, "connect_timeout_s", 2, "max_running", 4,
                              "max_response_bytes", 1024, "retry_after_cap_s", 300, "allow_networks",
-                             "127.0.0.0/8", "ca_file", "", "cert_file", "", "key_file", "");
+                             "127.0.0.0/8", "ca_file", "", "cert_file", "", "key_file", "", "oauth", "");
     assert_non_null(conf);
     return conf;
 }
@@ -46,7 +46,7 @@ static struct world world_new(const struct fake_step *steps, size_t count)
 
 static void world_open(struct world *w)
 {
-    w->to = destination_new(w->base, "crm", w->conf);
+    w->to = destination_new(w->base, "crm", w->conf, NULL);
     assert_non_null(w->to);
 }
 
@@ -193,8 +193,8 @@ static void repeats_have_one_key(void **state)
 {
     (void)state;
     static const struct fake_step steps[] = {{200, NULL, NULL, NULL, false}};
-    const struct delivery_record other = {"crm|genesys|event 1#hash", 0};
-    const struct delivery_record corrected = {"crm|genesys|event 1", 1};
+    const struct delivery_record other = {.ledger_id = "crm|genesys|event 1#hash"};
+    const struct delivery_record corrected = {.ledger_id = "crm|genesys|event 1", .revision = 1};
     struct world w = world_new(STEPS(steps));
     world_open(&w);
     deliver(&w, hook_new("x", 1), 1, NULL);
@@ -361,7 +361,7 @@ static void what_cannot_be_opened(void **state)
             json_array_append_new(json_object_get(conf, cases[i].key), value);
         else
             json_object_set_new(conf, cases[i].key, value);
-        assert_null(destination_new(base, "crm", conf));
+        assert_null(destination_new(base, "crm", conf, NULL));
         json_decref(conf);
     }
     event_base_free(base);

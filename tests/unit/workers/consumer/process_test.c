@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "common/delivery/errands.h"
 #include "common/delivery/ledger.h"
 #include "common/ipc/inflight_table.h"
 #include "tests/unit/workers/consumer/fake_sqs.h"
@@ -142,8 +143,10 @@ static struct {
 
 static char a_destination;
 
-struct destination *destination_new(struct event_base *base, const char *name, const json_t *conf)
+struct destination *destination_new(struct event_base *base, const char *name, const json_t *conf,
+                                    struct tokens *tokens)
 {
+    (void)tokens;
     (void)base, (void)name, (void)conf;
     return (struct destination *)(void *)&a_destination;
 }
@@ -193,6 +196,7 @@ static struct {
     struct process *process;
     struct counters n;
     json_t *conf;
+    struct errands *errands;
     struct sources *sources;
     struct source *source; /* of sources: changed by the tests */
     struct ledger *ledger;
@@ -227,7 +231,6 @@ static int set_up(void **state)
 {
     (void)state;
     static const struct process_callbacks callbacks = {on_gone, on_trouble};
-    static const struct sources_ledger nowhere = {NULL, NULL};
     memset(&t, 0, sizeof(t));
     memset(&l, 0, sizeof(l));
     memset(&d, 0, sizeof(d));
@@ -236,6 +239,8 @@ static int set_up(void **state)
     t.queues = fake_queues(1);
     t.inflight = inflight_new();
     t.conf = json_loads(CONF, 0, NULL);
+    t.errands = errands_new(fake_base, NULL, NULL, NULL, NULL);
+    const struct sources_means nowhere = {.errands = t.errands};
     t.sources = sources_new(fake_base, t.conf, t.queues, &nowhere);
     t.source = (struct source *)(uintptr_t)sources_of_queue(t.sources, queues_at(t.queues, 0), "s");
     t.ledger = t.source->ledger;
@@ -251,6 +256,7 @@ static int tear_down(void **state)
     process_free(t.process);
     inflight_free(t.inflight);
     sources_free(t.sources);
+    errands_free(t.errands);
     queues_free(t.queues);
     json_decref(t.conf);
     ledger_record_free(l.written);
