@@ -84,6 +84,29 @@ struct odd {
         text, sizeof(text) - 1, encoding, event                                                    \
     }
 
+static void an_unread_body_is_kept_but_not_shown(void **state)
+{
+    (void)state;
+    char reason[200];
+    struct webhook *h = hook_of("{\"a\":1}", 7);
+    struct ledger_record *r = record_of(1);
+    const struct deadletter_facts facts = {.hook = h,
+                                           .record = r,
+                                           .destination = "trial",
+                                           .ledger_id = "",
+                                           .message_id = "m-1",
+                                           .unread = true};
+    struct deadletter_object *o = deadletter_object_new(&facts);
+    assert_true(json_is_null(json_object_get(o->json, "original_event")));
+    struct webhook *again = deadletter_object_webhook(o, reason, sizeof(reason));
+    assert_int_equal(again->body_len, 7);
+    assert_memory_equal(again->body, h->body, 7);
+    webhook_free(again);
+    webhook_free(h);
+    ledger_record_free(r);
+    deadletter_object_free(o);
+}
+
 static void odd_bodies_come_back_byte_for_byte(void **state)
 {
     (void)state;
@@ -385,6 +408,7 @@ static void keys_and_metadata(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_unread_body_is_kept_but_not_shown),
         cmocka_unit_test(odd_bodies_come_back_byte_for_byte),
         cmocka_unit_test(every_member_is_there),
         cmocka_unit_test(a_claim_comes_and_goes),

@@ -269,6 +269,40 @@ static void a_cancelled_attempt_is_killed_and_silent(void **state)
     json_decref(conf);
 }
 
+static _Atomic pid_t *first_place(void *arg)
+{
+    return arg;
+}
+
+static void its_group_is_noted_until_it_is_reaped(void **state)
+{
+    (void)state;
+    _Atomic pid_t place = 0;
+    const struct delivery_groups groups = {first_place, &place};
+    int left = 1;
+    struct outcome out = {.left = &left, .base = base};
+    json_t *conf = conf_new("echo $$ > $DIR/leader; sleep 60", 30, 1);
+    struct destination *d = destination_new(base, "trial", conf);
+    struct webhook *h = hook_new("", 0);
+    destination_note_groups(d, &groups);
+    struct delivery *delivery = delivery_start(d, h, 1, NULL, on_end, &out);
+    struct buf leader = {0};
+    for (int64_t until = clock_mono_ms() + 20000; leader.len == 0 && clock_mono_ms() < until;) {
+        event_base_loop(base, EVLOOP_NONBLOCK);
+        buf_free(&leader);
+        leader = read_dir_file("leader");
+    }
+    assert_int_equal(place, atoi(leader.data));
+    delivery_cancel(delivery);
+    assert_int_not_equal(place, 0); /* killed, not reaped */
+    while (place != 0)
+        event_base_loop(base, EVLOOP_ONCE);
+    buf_free(&leader);
+    webhook_free(h);
+    destination_free(d);
+    json_decref(conf);
+}
+
 static void no_descriptor_and_no_signal_mask_leaks(void **state)
 {
     (void)state;
@@ -332,6 +366,7 @@ int main(void)
         cmocka_unit_test(stragglers_do_not_outlive_the_attempt),
         cmocka_unit_test(at_most_max_running_run_at_once),
         cmocka_unit_test(a_cancelled_attempt_is_killed_and_silent),
+        cmocka_unit_test(its_group_is_noted_until_it_is_reaped),
         cmocka_unit_test(no_descriptor_and_no_signal_mask_leaks),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
