@@ -153,6 +153,28 @@ describe('our ledger with dynalite', { concurrency: false }, () => {
         await peer.run('ledger.start', { table, claim_ms: 30_000, retention_s: 3600 });
         assert.equal((await write(other, next, { state: 'delivered' })).written, 'written');
     });
+    test('the claim of a dead worker is ended once, and no other', async () => {
+        events++;
+        const dead = await claim(peer);
+        const end = (owner) => other.run('ledger.end_claim', { id: dead.id, owner });
+        assert.equal((await end('somebody else')).written, 'lost');
+        assert.equal((await end(dead.owner)).written, 'written');
+        assert.equal((await end(dead.owner)).written, 'lost');
+        const next = await claim(other);
+        assert.deepEqual([next.answer, next.record.attempts], ['claimed', 2]);
+        assert.equal((await write(other, next, { state: 'delivered' })).written, 'written');
+        await peer.run('ledger.forget', { claim: dead.claim });
+    });
+    test('the deaths of a message are counted once for each table', async () => {
+        const of = { queue: 'http://queue', message_id: 'm-1' };
+        const count = (token) => peer.run('ledger.count_kill', { ...of, token });
+        assert.equal((await other.run('ledger.kills', of)).kills, 0);
+        assert.equal((await count('first')).written, 'written');
+        assert.equal((await count('first')).written, 'lost');
+        assert.equal((await count('second')).written, 'written');
+        assert.equal((await other.run('ledger.kills', of)).kills, 2);
+        assert.equal((await other.run('ledger.kills', { ...of, message_id: 'm-2' })).kills, 0);
+    });
     test('redrive: a dead one, an absent one; open is busy; delivered only by force', async () => {
         const redrive = (p, id, force = false) => p.run('ledger.redrive', { id, payload, trace_id: 'redrive', force });
         events++;

@@ -57,12 +57,14 @@ static void on_open(void *arg)
 static void start(struct peer *p, const json_t *in)
 {
     ledger_free(p->ledger);
+    ledger_kills_free(p->kills);
     free(p->table);
     p->table = xstrdup(peer_text(in, "table"));
     struct ledger_config config = {.table = p->table,
                                    .claim_ms = peer_number(in, "claim_ms"),
                                    .retention_s = peer_number(in, "retention_s")};
     p->ledger = ledger_new(p->client, &p->endpoint, &config);
+    p->kills = ledger_kills_new(p->client, &p->endpoint, &config);
     p->answer = json_object();
 }
 
@@ -111,6 +113,28 @@ static void with_claim(struct peer *p, const char *op, const json_t *in)
     }
 }
 
+static void on_kills(void *arg, int kills)
+{
+    struct peer *p = arg;
+    p->answer = json_pack("{s:i}", "kills", kills);
+}
+
+/* What is told of a worker that died. */
+static bool of_the_dead(struct peer *p, const char *op, const json_t *in)
+{
+    if (strcmp(op, "end_claim") == 0)
+        ledger_kills_release(p->kills, peer_text(in, "id"), peer_text(in, "owner"), on_written, p);
+    else if (strcmp(op, "count_kill") == 0)
+        ledger_kills_add(p->kills, peer_text(in, "queue"), peer_text(in, "message_id"),
+                         peer_text(in, "token"), on_written, p);
+    else if (strcmp(op, "kills") == 0)
+        ledger_kills_get(p->kills, peer_text(in, "queue"), peer_text(in, "message_id"), on_kills,
+                         p);
+    else
+        return false;
+    return true;
+}
+
 bool peer_ledger_run(struct peer *p, const char *op, const json_t *in)
 {
     if (strncmp(op, "ledger.", 7) != 0)
@@ -130,6 +154,6 @@ bool peer_ledger_run(struct peer *p, const char *op, const json_t *in)
     else if (strcmp(op, "extend") == 0 || strcmp(op, "write") == 0 || strcmp(op, "forget") == 0)
         with_claim(p, op, in);
     else
-        return false;
+        return of_the_dead(p, op, in);
     return true;
 }

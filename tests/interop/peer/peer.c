@@ -109,6 +109,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < PEER_CLAIMS_MAX; i++)
         ledger_claim_free(p.claims[i]);
     ledger_free(p.ledger);
+    ledger_kills_free(p.kills);
     free(p.table);
     aws_client_free(p.client);
     material_free(p.material);

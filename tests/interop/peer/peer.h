@@ -10,6 +10,7 @@
 #include "common/aws/aws_call.h"
 #include "common/aws/material.h"
 #include "common/delivery/ledger.h"
+#include "common/delivery/ledger_kills.h"
 
 #define PEER_CLAIMS_MAX 16
 
@@ -20,6 +21,7 @@ struct peer {
     struct aws_endpoint endpoint;
     char *table;                                  /* own: the ledger's */
     struct ledger *ledger;                        /* own, or NULL */
+    struct ledger_kills *kills;                   /* own, or NULL */
     struct ledger_claim *claims[PEER_CLAIMS_MAX]; /* own, by the number that the test gave */
     void *opening;                                /* a bucket's or a table's, until it is open */
     json_t *answer; /* own: of the operation under way, once it is there */
