@@ -64,6 +64,7 @@ static const struct help {
     {"consumer_settled_total", "Messages of dead consumers given back to their queues."},
     {"consumer_acknowledged_total", "Deliveries that the source's acknowledge URL was told of."},
     {"consumer_acknowledge_failed_total", "Deliveries that it could not be told of."},
+    {"consumer_throttled_total", "Pauses because a queue throttled receives."},
     {"consumer_polls_total", "Receive calls that were answered."},
     {"consumer_polls", "Receive calls under way."},
     {"consumer_in_flight", "Events in work."},

@@ -305,6 +305,7 @@ static void consumer_beat(void *state, json_t *beat)
         {"delete_failed", n->delete_failed},
         {"lost", n->lost},
         {"polls", n->polls},
+        {"throttled", n->throttled},
         {"duplicates", n->duplicates},
         {"key_conflict", n->key_conflict},
         {"deferred", n->deferred},

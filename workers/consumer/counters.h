@@ -24,6 +24,7 @@ struct counters {
     int64_t unreachable;   /* receives for which the ledger gave no answer */
     int64_t settled;       /* messages of dead consumers given back */
     int64_t polls;         /* receives answered */
+    int64_t throttled;     /* pauses because a queue throttles receives */
 };
 
 #endif

@@ -1,11 +1,13 @@
 #include "workers/consumer/poller.h"
 
 #include <event2/event.h>
+#include <event2/util.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/aws/endpoint.h"
+#include "common/aws/limiter.h"
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
@@ -33,7 +35,8 @@ struct lane {
     int wait_s;
     int visibility_s;
     struct poll polls[POLLS_MAX];
-    int wanted; /* polls at once */
+    struct limiter limiter;
+    int wanted; /* polls at once, no more than the limiter allows */
     int asked;  /* messages, by all polls under way */
     int pause_ms;
     int64_t not_before_mono_ms;
@@ -77,9 +80,26 @@ static void arm(struct poller *p, int64_t wait_ms)
     evtimer_add(p->timer, &tv);
 }
 
+/* True where it has the lane pause by itself. */
+static bool throttled(struct lane *lane, const struct aws_reply *reply)
+{
+    uint32_t noise;
+    if (reply->class != AWS_THROTTLED)
+        return false;
+    evutil_secure_rng_get_bytes(&noise, sizeof(noise));
+    if (limiter_throttled(&lane->limiter, clock_mono_ms(), noise))
+        lane->poller->counters->throttled++;
+    if (lane->wanted > lane->limiter.at_once)
+        lane->wanted = lane->limiter.at_once;
+    lane->not_before_mono_ms = lane->limiter.not_before_ms;
+    return true;
+}
+
 static void failed(struct lane *lane, const struct aws_reply *reply)
 {
     queues_trouble(lane->queue, "cannot receive: %s (%s)", reply->message, reply->code);
+    if (throttled(lane, reply))
+        return;
     if (reply->class == AWS_MISSING)
         queues_lost(lane->queue);
     lane->wanted = 1;
@@ -93,7 +113,8 @@ static void adapt(struct lane *lane, size_t count)
     lane->good_mono_ms = clock_mono_ms();
     if (*lane->queue->trouble)
         queues_recovered(lane->queue);
-    if (count == SQS_BATCH_MAX && lane->wanted < POLLS_MAX)
+    limiter_worked(&lane->limiter, lane->good_mono_ms);
+    if (count == SQS_BATCH_MAX && lane->wanted < lane->limiter.at_once)
         lane->wanted++;
     else if (count == 0 && lane->wanted > 1)
         lane->wanted--;
@@ -279,6 +300,7 @@ struct poller *poller_new(struct event_base *base, struct queues *queues,
         lane->poller = p;
         lane->queue = q;
         lane->wanted = 1;
+        limiter_init(&lane->limiter, POLLS_MAX);
         lane->pause_ms = FIRST_PAUSE_MS;
         lane->good_mono_ms = clock_mono_ms();
         sources_poll_times(sources, q, &lane->wait_s, &lane->visibility_s);

@@ -193,6 +193,39 @@ static void a_failing_queue_pauses_longer_each_time_and_says_so(void **state)
     assert_string_equal(queues_at(t.queues, 0)->trouble, "");
 }
 
+static void a_throttled_queue_gets_fewer_polls_and_all_of_them_back(void **state)
+{
+    (void)state;
+    start(1, 400);
+    for (size_t i = 0; i < 4; i++) {
+        fake_messages(fake_open(FAKE_RECEIVE), 10);
+        fake_run(5);
+    }
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 4);
+    int64_t began = clock_mono_ms();
+    for (size_t i = 0; i < 4; i++)
+        fake_fail(fake_open(FAKE_RECEIVE), AWS_THROTTLED, "HTTP 400");
+    assert_int_equal(t.n.throttled, 1);
+    fake_wait(FAKE_RECEIVE);
+    assert_in_range(clock_mono_ms() - began, 375, 700);
+    fake_run(5);
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 2);
+    int requests = 0; /* two seconds of nothing else */
+    began = clock_mono_ms();
+    while (clock_mono_ms() - began < 2000) {
+        fake_run(5);
+        for (; fake_open(FAKE_RECEIVE); requests++)
+            fake_fail(fake_open(FAKE_RECEIVE), AWS_THROTTLED, "HTTP 400");
+    }
+    assert_in_range(requests, 2, 4);
+    for (size_t i = 0; i < 8; i++) {
+        fake_messages(fake_wait(FAKE_RECEIVE), 10);
+        fake_run(5);
+    }
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 4);
+    assert_string_equal(queues_at(t.queues, 0)->trouble, "");
+}
+
 /* Its answer may be on the way: a young poll has a moment, a parked one is cancelled. */
 static void stopping_takes_what_is_on_its_way(void **state)
 {
@@ -293,6 +326,7 @@ int main(void)
         cmocka_unit_test_teardown(polls_ask_only_for_free_slots, stop),
         cmocka_unit_test_teardown(a_busy_queue_leaves_room_for_the_others, stop),
         cmocka_unit_test_teardown(a_failing_queue_pauses_longer_each_time_and_says_so, stop),
+        cmocka_unit_test_teardown(a_throttled_queue_gets_fewer_polls_and_all_of_them_back, stop),
         cmocka_unit_test_teardown(stopping_takes_what_is_on_its_way, stop),
         cmocka_unit_test_teardown(stopping_ends_with_the_last_answer, stop),
         cmocka_unit_test_teardown(stopping_cancels_parked_polls_at_once, stop),
