@@ -17,6 +17,7 @@
 #include "common/base/xalloc.h"
 #include "common/ipc/channel.h"
 #include "common/ipc/message.h"
+#include "supervisor/environment.h"
 #include "supervisor/spawn.h"
 
 /* A worker that is up beats each second. This many seconds of silence get it an ABRT, so that there
@@ -190,7 +191,9 @@ static pid_t run_worker(struct process *p, int channel_fd, int snapshot_fd, int 
     char *program = xasprintf("%s/sluice-%s", p->host->program_dir, role_name(p->plan->role));
     char *title = xasprintf("%s/sluice-%s", p->host->program_dir, p->name); /* for ps */
     char *argv[] = {title, NULL};
-    pid_t pid = spawn_run(&(struct spawn_request){program, argv, fds, count});
+    char **envp = environment_for(p->plan->role, environ);
+    pid_t pid = spawn_run(&(struct spawn_request){program, argv, envp, fds, count});
+    free(envp);
     free(program);
     free(title);
     return pid;

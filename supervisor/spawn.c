@@ -54,7 +54,7 @@ static void run_child(const struct spawn_request *request, pid_t parent)
         _exit(SPAWN_EXEC_FAILED);
     if (place_fds(request) < 0 || reset_signals() != 0)
         _exit(SPAWN_EXEC_FAILED);
-    execv(request->program, request->argv);
+    execve(request->program, request->argv, request->envp);
     _exit(SPAWN_EXEC_FAILED);
 }
 

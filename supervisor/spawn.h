@@ -8,6 +8,7 @@
 struct spawn_request {
     const char *program; /* path of the executable */
     char *const *argv;   /* NULL-terminated */
+    char *const *envp;   /* NULL-terminated: the child's whole environment */
     const int *fds;      /* fds[i] becomes descriptor 3 + i of the child; all others stay behind */
     size_t fd_count;     /* at most SPAWN_MAX_FDS */
 };
