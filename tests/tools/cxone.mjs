@@ -18,6 +18,7 @@ export class Cxone {
         });
         c.tokens = new Map(); // token -> {untilMs}
         c.tokenRequests = []; // {atMs, refused}
+        c.issued = []; // every token ever given
         c.discoveries = 0;
         c.requests = []; // of the API: {method, url, headers, body, status, atMs}
         c.tokenAnswer = null; // (n) => {status, headers, body, delayMs}, in place of a token
@@ -93,6 +94,7 @@ export class Cxone {
         }
         const token = `T${crypto.randomBytes(20).toString('base64url')}`;
         this.tokens.set(token, { untilMs: performance.now() + (this.lifetimeS ?? 300) * 1000 });
+        this.issued.push(token);
         const life = this.lifetimeS === undefined ? {}
             : { expires_in: this.asText ? String(this.lifetimeS) : this.lifetimeS };
         return { delayMs: 0, ...instead, ...this.json(200, { access_token: token, token_type: 'Bearer', ...life }) };

@@ -44,7 +44,7 @@ bool oauth_plan_refused(struct oauth_plan *p, int64_t version, int64_t now_ms, u
     p->held = false;
     p->refusals++;
     if (p->refusals > 1)
-        p->not_before_ms = now_ms + correction_ms(p->refusals - 2, dice);
+        p->not_before_ms = now_ms + jittered(doubled(2000, 300000, p->refusals - 2), dice);
     return true;
 }
 

@@ -11,7 +11,8 @@
  * together) while somebody has needed it in the last ten minutes. After a failure the next try
  * waits: 1 s doubling to 60 s where the server may recover, 30 s doubling to 300 s where somebody
  * has to correct something; a Retry-After is waited out, up to 300 s. A token that the API refuses
- * is replaced at once; where it refuses the replacement too, further ones wait like corrections. */
+ * is replaced at once; where it refuses the replacement within a minute too, the next waits 2 s,
+ * doubling to 300 s. */
 struct oauth_plan {
     bool held; /* a token, which was not refused */
     int64_t version;

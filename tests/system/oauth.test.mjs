@@ -1,0 +1,284 @@
+// Access tokens, the check before a delivery and the acknowledgement after it, against a strict
+// token endpoint and API (tests/tools/cxone.mjs).
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { Cxone } from '../tools/cxone.mjs';
+import { request } from '../tools/http.mjs';
+import { Service, runProgram } from '../tools/service.mjs';
+import { attribute } from '../tools/sqs.mjs';
+import { until } from '../tools/wait.mjs';
+
+const open = { allow_networks: ['127.0.0.0/8'] };
+let count = 0;
+const event = (more = {}) => JSON.stringify({ event_id: `evt_${++count}`, tenant_id: 't_1', payload: { interaction_id: `i ${count}/x` }, ...more });
+
+// A source at /name that delivers to the API's /NAME with a token, or to another destination.
+function source(name, api, { destination = {}, ...more } = {}) {
+    return {
+        destinations: { [name]: { type: 'http', url: `${api.url}/${name}`, oauth: 'cxone', timeout_s: 5, ...open, ...destination } },
+        sources: { [name]: {
+            path: `/${name}`, body: 'json', verify: { type: 'none' }, destination: name, ack_deadline_ms: 10_000,
+            event_id: { pointers: ['/event_id'] }, retry: { base_s: 1, cap_s: 2, max_retries: 3 }, ...more,
+        } },
+    };
+}
+
+const together = (parts) => ({
+    destinations: Object.assign({}, ...parts.map((p) => p.destinations)),
+    sources: Object.assign({}, ...parts.map((p) => p.sources)),
+});
+
+async function send(s, name, body = event()) {
+    const answer = await s.post(name, body);
+    assert.equal(answer.status, 200, answer.text);
+    return answer.headers['sluice-trace'];
+}
+
+const all = (n, f) => Promise.all(Array.from({ length: n }, (_, i) => f(i)));
+const accepted = (api, trace, path) => api.of(trace).filter((r) => r.url === path && r.status === 200);
+
+async function deadLetter(s, name, trace) {
+    return until('the dead letter', async () => (await s.sqs.peek(`${name}-dlq`))
+        .map((m) => attribute(m, 'SluiceDeadLetter')).find((letter) => letter.trace_id === trace), { seconds: 30 });
+}
+
+// Everything that an onlooker can see: logs, status, health, and what the kernel shows of workers.
+async function visible(s) {
+    const workers = await s.workers('keyring').then(() => s.status()).then(({ workers: w }) => w);
+    const texts = [s.log(), JSON.stringify(await s.status())];
+    for (const { name, pid, role } of workers) {
+        texts.push(JSON.stringify(await s.health(name)), fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+        if (role !== 'keyring') {
+            texts.push(fs.readFileSync(`/proc/${pid}/environ`, 'utf8'));
+        }
+    }
+    texts.push((await runProgram('sluicectl', ['-c', s.confFile, '--json', 'status'])).stdout);
+    return texts.join('\n');
+}
+
+async function assertNoSecret(s, api) {
+    const text = await visible(s);
+    const { secret } = api.client;
+    const form = (v) => encodeURIComponent(v).replace(/%20/g, '+');
+    const secrets = [secret, form(secret), form(api.user.password),
+        Buffer.from(`${form(api.client.id)}:${form(secret)}`).toString('base64'), ...api.issued];
+    for (const one of secrets) {
+        assert.ok(!text.includes(one), `"${one}" is visible`);
+    }
+}
+
+describe('an API with tokens', { concurrency: false }, () => {
+    let s, api;
+    before(async () => {
+        api = await Cxone.start();
+        s = await Service.create(undefined, { conf: { consumer: { workers: 4 } } });
+        const checked = {
+            check: { url: `${api.url}/interactions/{/payload/interaction_id}?t={/tenant_id}`, oauth: 'cxone', timeout_s: 1, ...open },
+            acknowledge: { url: `${api.url}/done/{/event_id}`, oauth: 'cxone', ...open },
+        };
+        s.writeConf({ ...s.conf, oauth: { cxone: api.conf() },
+            ...together([source('plain', api), source('checked', api, checked)]) });
+        await s.launch();
+    });
+    after(async () => {
+        await s.dispose();
+        await api.stop();
+    });
+    const reset = () => {
+        api.apiAnswer = () => ({ status: 200 });
+    };
+
+    test('is asked for one token by four consumers that deliver 100 events', async () => {
+        api.tokenAnswer = () => ({ delayMs: 300 });
+        const traces = await all(100, () => send(s, 'plain'));
+        await until('the deliveries', () => traces.every((t) => accepted(api, t, '/plain').length === 1), { seconds: 30 });
+        assert.equal(api.tokenRequests.length, 1);
+        assert.equal(api.tokenRequests[0].refused, undefined);
+        assert.ok(api.requests.every((r) => r.status === 200));
+    });
+
+    test('that refuses the token gets one new one from all workers, and no attempt is counted', async () => {
+        const before = api.tokenRequests.length;
+        const retried = await s.counter('consumer', 'retried');
+        api.expireAll();
+        const traces = await all(60, () => send(s, 'plain'));
+        await until('the deliveries', () => traces.every((t) => accepted(api, t, '/plain').length === 1), { seconds: 30 });
+        assert.equal(api.tokenRequests.length, before + 1);
+        assert.ok(traces.some((t) => api.of(t).length === 2), 'none met the refusal');
+        assert.ok(traces.every((t) => api.of(t).length <= 2));
+        assert.ok(traces.every((t) => api.of(t).every((r) => r.headers['sluice-attempt'] === '1')));
+        assert.equal(await s.counter('consumer', 'retried'), retried);
+    });
+
+    test('goes on when the keyring is killed while it asks', async () => {
+        const [{ pid }] = await s.workers('keyring');
+        const before = api.tokenRequests.length;
+        api.tokenAnswer = () => ({ delayMs: 1000 });
+        api.expireAll();
+        const trace = await send(s, 'plain');
+        await until('a token request', () => api.tokenRequests.length > before);
+        s.signal('SIGKILL', pid);
+        await until('the delivery', () => accepted(api, trace, '/plain').length === 1, { seconds: 30 });
+        assert.equal(accepted(api, trace, '/plain').length, 1);
+        api.tokenAnswer = null;
+    });
+
+    const verdicts = [
+        { answers: [200], ends: 'delivered' },
+        { answers: [204], ends: 'delivered' },
+        { answers: [404], ends: 'validation' },
+        { answers: [410], ends: 'validation' },
+        { answers: [422], ends: 'validation' },
+        { answers: [500, 200], ends: 'delivered' },
+        { answers: [429, 200], ends: 'delivered', headers: { 'retry-after': '3' }, waitMs: 2900 },
+        { answers: [403, 200], ends: 'delivered' },
+        { answers: [302, 200], ends: 'delivered', headers: { location: '/elsewhere' } },
+        { answers: [undefined, 200], ends: 'delivered' }, // no answer in time
+    ];
+    test('is asked about an event before it is delivered, and told after', async () => {
+        const plan = new Map();
+        api.apiAnswer = (seen, nth) => {
+            const steps = plan.get(seen.headers['sluice-trace']) ?? plan.get(seen.url);
+            if (!seen.url.startsWith('/interactions/') || !steps) {
+                return { status: 200 };
+            }
+            return { status: steps.answers[Math.min(nth, steps.answers.length) - 1], headers: steps.headers };
+        };
+        await Promise.all(verdicts.map(async (v) => {
+            const body = event();
+            const id = JSON.parse(body).payload.interaction_id;
+            const url = `/interactions/${encodeURIComponent(id)}?t=t_1`;
+            plan.set(url, v);
+            const trace = await send(s, 'checked', body);
+            if (v.ends === 'delivered') {
+                await until(`the acknowledgement after ${v.answers}`, () => api.of(trace).some((r) => r.url.startsWith('/done/')), { seconds: 30 });
+                assert.equal(accepted(api, trace, '/checked').length, 1);
+            } else {
+                const letter = await deadLetter(s, 'checked', trace);
+                assert.equal(letter.error_class, v.ends);
+                assert.match(letter.error, /^check: HTTP status/);
+                assert.ok(api.of(trace).every((r) => r.url === url));
+            }
+            const checks = api.of(trace).filter((r) => r.url === url);
+            assert.equal(checks.length, v.answers.length);
+            assert.ok(checks.every((r) => r.method === 'GET' && r.body === ''));
+            if (v.waitMs) {
+                assert.ok(checks[1].atMs - checks[0].atMs >= v.waitMs);
+            }
+        }));
+        reset();
+    });
+
+    test('is not asked about an event without what the URL needs', async () => {
+        const trace = await send(s, 'checked', event({ payload: {} }));
+        const letter = await deadLetter(s, 'checked', trace);
+        assert.equal(letter.error_class, 'validation');
+        assert.match(letter.error, /the field \/payload\/interaction_id is missing/);
+        assert.equal(api.of(trace).length, 0);
+    });
+
+    test('that refuses the acknowledgement gets no second delivery', async () => {
+        const failed = await s.counter('consumer', 'acknowledge_failed');
+        api.apiAnswer = (seen) => ({ status: seen.url.startsWith('/done/') ? 500 : 200 });
+        const body = event();
+        const trace = await send(s, 'checked', body);
+        await until('the failure', async () => (await s.counter('consumer', 'acknowledge_failed')) === failed + 1, { seconds: 20 });
+        const notes = api.of(trace).filter((r) => r.url.startsWith('/done/'));
+        assert.equal(notes.length, 3);
+        assert.equal(notes[0].method, 'POST');
+        const { trace_id: id, source: from, event_id: eventId } = JSON.parse(notes[0].body);
+        assert.deepEqual([id, from, eventId], [trace, 'checked', JSON.parse(body).event_id]);
+        assert.equal(accepted(api, trace, '/checked').length, 1);
+        assert.match(s.log(), new RegExp(`acknowledgement failed trace=${trace}`));
+        reset();
+    });
+
+    test('is reached by a redrive with a token, a check and an acknowledgement', async () => {
+        api.apiAnswer = (seen) => ({ status: seen.url === '/checked' ? 400 : 200 });
+        const trace = await send(s, 'checked');
+        await deadLetter(s, 'checked', trace);
+        reset();
+        const before = api.of(trace).length;
+        const answer = await request({ port: s.ports.api }, '/api/v1/dlq/retry', {
+            method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"limit":100,"source":"checked","error_class":"rejected"}',
+        });
+        assert.deepEqual(answer.json().processed.map((p) => p.trace_id), [trace], answer.text);
+        await until('the acknowledgement', () => api.of(trace).some((r) => r.url.startsWith('/done/')));
+        const urls = api.of(trace).slice(before).map((r) => r.url.split('/')[1]);
+        assert.deepEqual(urls, ['interactions', 'checked', 'done']);
+    });
+
+    test('leaves no secret where others can see it', () => assertNoSecret(s, api));
+});
+
+// One event to the end with a service of its own.
+async function small(t, api, conf, more) {
+    const s = await Service.create(t);
+    s.writeConf({ ...s.conf, oauth: { cxone: conf }, ...together([source('plain', api, more)]) });
+    await s.launch();
+    return s;
+}
+
+describe('tokens', { concurrency: 2 }, () => {
+    test('are renewed early, found by discovery, for a user, with the secret in the form', async (t) => {
+        const api = await Cxone.start(t, { auth: 'post', grant: 'password', lifetimeS: 3, asText: true });
+        const s = await small(t, api, api.conf({ discovery_url: api.url }));
+        const until_ = performance.now() + 8000;
+        while (performance.now() < until_) {
+            const trace = await send(s, 'plain');
+            await until('the delivery', () => accepted(api, trace, '/plain').length === 1, { seconds: 20 });
+        }
+        assert.ok(api.tokenRequests.length >= 3, `${api.tokenRequests.length} token requests`);
+        assert.ok(api.tokenRequests.every((r) => !r.refused), JSON.stringify(api.tokenRequests));
+        assert.ok(api.requests.every((r) => r.status === 200), 'a token was used past its end');
+        assert.equal(api.discoveries, 1);
+        await assertNoSecret(s, api);
+    });
+
+    for (const [name, header] of [['seconds', () => '2'], ['a date', () => new Date(Date.now() + 3000).toUTCString()]]) {
+        test(`are asked for again after a Retry-After in ${name}`, async (t) => {
+            const api = await Cxone.start(t, { lifetimeS: undefined });
+            api.tokenAnswer = (n) => (n === 1 ? { status: 429, headers: { 'retry-after': header() } } : null);
+            const s = await small(t, api, api.conf());
+            const trace = await send(s, 'plain');
+            await until('the delivery', () => accepted(api, trace, '/plain').length === 1, { seconds: 30 });
+            const [first, second] = api.tokenRequests;
+            assert.ok(second.atMs - first.atMs >= 1900, `${second.atMs - first.atMs} ms`);
+            assert.equal(api.tokenRequests.length, 2);
+        });
+    }
+
+    test('that cannot be had leave the event waiting and say what to correct, without the secret', async (t) => {
+        const api = await Cxone.start(t);
+        const s = await small(t, api, api.conf({ client_secret: 'wr ong/secret' }));
+        const trace = await send(s, 'plain');
+        await until('the reason in a consumer', async () => {
+            const healths = await Promise.all((await s.workers('consumer')).map((w) => s.health(w.name)));
+            return healths.some((h) => h.waiting.some((text) => /oauth cxone: .*invalid_client: correct client_id/.test(text)));
+        }, { seconds: 20 });
+        await until('the attempt', () => new RegExp(`event retried trace=${trace}.*no access token for oauth "cxone"`).test(s.log()), { seconds: 20 });
+        assert.equal(api.of(trace).length, 0);
+        assert.ok(api.tokenRequests.length <= 2, `${api.tokenRequests.length} token requests`);
+        const text = await visible(s);
+        assert.ok(text.includes('you sent'), 'the description is not shown at all');
+        for (const secret of ['wr ong/secret', 'wr+ong%2Fsecret']) {
+            assert.ok(!text.includes(secret) && !text.includes(Buffer.from(secret).toString('base64')));
+        }
+    });
+
+    test('that the API refuses each time do not make the keyring ask each time', async (t) => {
+        const api = await Cxone.start(t);
+        const s = await small(t, api, api.conf());
+        const give = api.giveToken.bind(api);
+        api.giveToken = (...args) => {
+            const answer = give(...args);
+            api.expireAll();
+            return answer;
+        };
+        const traces = await all(10, () => send(s, 'plain'));
+        await until('the reason', () => /tokens are given, but refused/.test(s.log()) || /a new one too/.test(s.log()), { seconds: 20 });
+        await until('refusals', () => traces.filter((x) => api.of(x).length >= 2).length >= 1, { seconds: 20 });
+        assert.ok(api.tokenRequests.length <= 3, `${api.tokenRequests.length} token requests`);
+    });
+});
