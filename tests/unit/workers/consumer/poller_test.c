@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "common/delivery/errands.h"
 #include "tests/unit/workers/consumer/fake_sqs.h"
 
 static struct {
     struct queues *queues;
     struct inflight *inflight;
     struct sources *sources;
+    struct errands *errands;
     struct poller *poller;
     struct counters n;
     json_t *conf;
@@ -57,7 +59,9 @@ static void start(size_t queues, int slots)
     fake_base = event_base_new();
     t.conf = slice(queues);
     t.queues = fake_queues(queues);
-    t.sources = sources_new(fake_base, t.conf, t.queues, NULL);
+    t.errands = errands_new(fake_base, NULL, NULL, NULL, NULL);
+    const struct sources_means nowhere = {.errands = t.errands};
+    t.sources = sources_new(fake_base, t.conf, t.queues, &nowhere);
     assert_int_equal(queues_count(t.queues), queues + 1);
     t.inflight = inflight_new();
     t.poller =
@@ -72,6 +76,7 @@ static int stop(void **state)
     poller_free(t.poller);
     inflight_free(t.inflight);
     sources_free(t.sources);
+    errands_free(t.errands);
     queues_free(t.queues);
     json_decref(t.conf);
     event_base_free(fake_base);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "common/ipc/inflight_table.h"
+#include "common/delivery/errands.h"
 #include "tests/unit/workers/consumer/fake_sqs.h"
 
 /* Two sources: s0 on q0 with a ledger, s1 on q1 without. */
@@ -24,6 +25,7 @@
 static struct {
     struct queues *queues;
     struct sources *sources;
+    struct errands *errands;
     struct settler *settler;
     struct counters n;
     json_t *conf;
@@ -43,12 +45,13 @@ static void on_done(void *arg, int64_t table)
 static int set_up(void **state)
 {
     (void)state;
-    static const struct sources_ledger nowhere = {NULL, NULL};
     memset(&t, 0, sizeof(t));
     fake_forget();
     fake_base = event_base_new();
     t.queues = fake_queues(2);
     t.conf = json_loads(CONF, 0, NULL);
+    t.errands = errands_new(fake_base, NULL, NULL, NULL, NULL);
+    const struct sources_means nowhere = {.errands = t.errands};
     t.sources = sources_new(fake_base, t.conf, t.queues, &nowhere);
     assert_non_null(t.sources);
     t.settler = settler_new(fake_base, t.queues, t.sources, &t.n, on_done, NULL);
@@ -62,6 +65,7 @@ static int tear_down(void **state)
     (void)state;
     settler_free(t.settler);
     sources_free(t.sources);
+    errands_free(t.errands);
     queues_free(t.queues);
     json_decref(t.conf);
     inflight_table_unmap(t.table);
