@@ -72,7 +72,7 @@ describe('the rig before fauxqs and dynalite', { concurrency: false }, () => {
         ['a key that nobody knows', { id: 'AKIDNOBODY' }, 'unknown', { sqs: 'UnrecognizedClientException', s3: 'InvalidAccessKeyId', dynamodb: 'UnrecognizedClientException' }, 'denied'],
         ['another session token', { token: 'other' }, 'unknown', { sqs: 'UnrecognizedClientException', s3: 'InvalidAccessKeyId', dynamodb: 'UnrecognizedClientException' }, 'denied'],
         ['an expired token', { id: 'AKIDOLD', secret: 'old', token: 'old' }, 'expired', { sqs: 'ExpiredTokenException', s3: 'ExpiredToken', dynamodb: 'ExpiredTokenException' }, 'expired'],
-        ['another region', { region: 'eu-west-1' }, 'region', { sqs: 'InvalidSignatureException', s3: 'AuthorizationHeaderMalformed', dynamodb: 'InvalidSignatureException' }, undefined],
+        ['another region', { region: 'eu-west-1' }, 'region', { sqs: 'InvalidSignatureException', s3: 'WrongRegion', dynamodb: 'InvalidSignatureException' }, undefined],
     ];
     const calls = { sqs: ['sqs.receive', () => ({ queue: queue(), ...receive })], s3: ['s3.get', () => ({ bucket: 'bkt', key: 'k' })], dynamodb: ['dynamodb.call', () => ({ operation: 'ListTables', input: {} })] };
     for (const [name, conf, why, codes, how] of wrong) {
