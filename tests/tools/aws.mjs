@@ -15,31 +15,30 @@ export class Aws {
     // queues: names or {name, attributes}. What else: options of AwsFront.start.
     static async start(t, { queues = [], buckets = [], tables = [], ...more } = {}) {
         const a = new Aws();
+        t?.after(() => a.stop(t)); // the front first: no request then meets a backend that is gone
         a.faulty = new FaultyAws();
         const init = { region: more.region ?? 'us-east-1', queues: queues.map((q) => (typeof q === 'string' ? { name: q } : q)) };
         a.faux = await startFauxqs({ port: 0, host: '127.0.0.1', logger: false, init });
-        t?.after(() => a.faux.stop());
         const backends = { sqs: { port: a.faux.port } };
         if (buckets.length + tables.length > 0) {
-            a.store = await Service.start(t);
+            a.store = await Service.start();
             const at = { port: a.store.ports.store, region: 'local', pair: () => a.store.keyPair() };
             Object.assign(backends, { s3: at, dynamodb: at });
         }
-        a.front = await AwsFront.start(t, { backends, faults: a.faulty.handle, ...more });
+        a.front = await AwsFront.start(null, { backends, faults: a.faulty.handle, ...more });
         a.region = init.region;
-        await a.prepare(t, buckets, tables);
+        await a.prepare(buckets, tables);
         return a;
     }
 
     // Clients of the SDK that go past the front's faults, its policy and its records.
-    async prepare(t, buckets, tables) {
+    async prepare(buckets, tables) {
         const [{ id: accessKeyId, secret: secretAccessKey, token: sessionToken }] = this.front.keys;
-        this.own = await AwsFront.start(t, { backends: this.front.backends, keys: this.front.keys, region: this.front.region });
+        this.own = await AwsFront.start(null, { backends: this.front.backends, keys: this.front.keys, region: this.front.region });
         const conf = { endpoint: this.own.url, region: this.front.region, credentials: { accessKeyId, secretAccessKey, sessionToken }, forcePathStyle: true };
         this.sqs = new SQSClient(conf);
         this.s3 = new S3Client(conf);
         this.dynamodb = new DynamoDBClient(conf);
-        t?.after(() => [this.sqs, this.s3, this.dynamodb].forEach((client) => client.destroy()));
         for (const Bucket of buckets) {
             await this.s3.send(new CreateBucketCommand({ Bucket }));
         }
@@ -49,6 +48,13 @@ export class Aws {
                 AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
             }));
         }
+    }
+
+    async stop(t) {
+        [this.sqs, this.s3, this.dynamodb].forEach((client) => client?.destroy());
+        await Promise.all([this.front?.stop(), this.own?.stop()]);
+        await this.faux?.stop();
+        await this.store?.dispose(t);
     }
 
     queueUrl(name) {
