@@ -110,6 +110,13 @@ static struct copy *start(struct event_base *base, struct work *w, struct queue 
     return c;
 }
 
+/* What a message on that queue may have in bytes. */
+static size_t limit_of(const struct queue *q)
+{
+    int64_t known = q->attributes.max_message_bytes;
+    return known > 0 ? (size_t)known : SQS_MESSAGE_BYTES;
+}
+
 struct copy *copy_start(struct event_base *base, struct work *w, struct queue *to,
                         const char *attribute, json_t *json, const char *before, const char *after,
                         copy_cb *done, void *arg)
@@ -117,7 +124,7 @@ struct copy *copy_start(struct event_base *base, struct work *w, struct queue *t
     struct copy *c = start(base, w, to, done, arg);
     c->before = before;
     c->after = after;
-    c->letter = deadletter_new(attribute, json, &w->message, SQS_MESSAGE_BYTES);
+    c->letter = deadletter_new(attribute, json, &w->message, limit_of(to));
     if (deadletter_is_cut(c->letter))
         log_warn("message %s of queue \"%s\": SQS's limits left no room for all of %s",
                  w->message.id, w->queue->name, attribute);
@@ -168,7 +175,8 @@ bool copy_retry_fits(const struct work *w, int seq)
     struct sqs_attribute *list = retry_list(m, text, &identity, &count);
     const struct sqs_outgoing out = {
         .body = m->body, .body_len = m->body_len, .attributes = list, .attribute_count = count};
-    fits = fits && count <= SQS_USER_ATTRIBUTES_MAX && sqs_message_bytes(&out) <= SQS_MESSAGE_BYTES;
+    fits =
+        fits && count <= SQS_USER_ATTRIBUTES_MAX && sqs_message_bytes(&out) <= limit_of(w->queue);
     free(list);
     buf_free(&identity);
     return fits;

@@ -64,6 +64,7 @@ struct enqueue {
     size_t send_count;    /* of sends; at most ENQUEUE_SENDS_MAX */
     size_t waiting_count; /* of waiting */
     size_t waiting_bytes;
+    size_t message_bytes;   /* the largest that the queue takes */
     size_t pending;         /* items not answered */
     struct limiter limiter; /* of sends at once */
     struct sending sending;
@@ -361,6 +362,7 @@ struct enqueue *enqueue_new(struct event_base *base, const struct enqueue_option
     struct enqueue *q = xcalloc(1, sizeof(*q));
     q->base = base;
     q->options = *options;
+    q->message_bytes = SQS_MESSAGE_BYTES;
     q->quiet = evtimer_new(base, on_quiet_over, q);
     limiter_init(&q->limiter, ENQUEUE_SENDS_MAX);
     TAILQ_INIT(&q->waiting);
@@ -404,6 +406,16 @@ void enqueue_set_url(struct enqueue *q, const char *url)
     free(q->url);
     q->url = xstrdup(url);
     pump(q);
+}
+
+void enqueue_set_limit(struct enqueue *q, size_t message_bytes)
+{
+    q->message_bytes = message_bytes;
+}
+
+size_t enqueue_limit(const struct enqueue *q)
+{
+    return q->message_bytes;
 }
 
 void enqueue_add(struct enqueue *q, struct enqueue_message *message, int64_t deadline_mono_ms,

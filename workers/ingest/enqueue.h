@@ -69,6 +69,11 @@ void enqueue_free(struct enqueue *q);
 /* The queue's URL (copied). Until it is known events are held, each until its deadline. */
 void enqueue_set_url(struct enqueue *q, const char *url);
 
+/* What one message on that queue may have in bytes; SQS_MESSAGE_BYTES until it is set. Whoever adds
+ * a larger one will be told that it is not stored. */
+void enqueue_set_limit(struct enqueue *q, size_t message_bytes);
+size_t enqueue_limit(const struct enqueue *q);
+
 /* Takes over the message's memory. Its size (sqs_message_bytes) is at most SQS_MESSAGE_BYTES, which
  * is asserted. */
 void enqueue_add(struct enqueue *q, struct enqueue_message *message, int64_t deadline_mono_ms,

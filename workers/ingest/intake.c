@@ -240,7 +240,9 @@ static void take_post(struct intake *in, const struct source *s, const struct ht
     int64_t deadline = clock_mono_ms() + s->ack_deadline_ms;
     char why[128];
     void *raw = (void *)(uintptr_t)request; /* header_of takes no const; it only reads */
-    if (!source_takes(s, request->body, request->body_len))
+    size_t message_bytes =
+        enqueue_limit(queues_get(in->options.queues, conf_str(s->conf, "queue")));
+    if (!source_takes(s, request->body, request->body_len, message_bytes))
         refuse(in, ticket, 413, "the body is too large for this source");
     else if (!verify_request(conf_value(s->conf, "verify"), header_of, raw))
         refuse(in, ticket, 401, "unauthorized");

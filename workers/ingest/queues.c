@@ -33,9 +33,9 @@ struct queues {
 
 static void on_open(void *arg, const char *queue_url, const struct queue_attributes *attributes)
 {
-    (void)attributes;
     struct queue *queue = arg;
     log_info("queue \"%s\": open url=%s", queue->key, queue_url);
+    enqueue_set_limit(queue->enqueue, (size_t)attributes->max_message_bytes);
     enqueue_set_url(queue->enqueue, queue_url);
     queue_open_free(queue->open);
     queue->open = NULL;

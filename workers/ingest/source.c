@@ -21,8 +21,7 @@ static void load(struct source *s, const char *name, const json_t *conf)
     s->conf = conf;
     s->path = conf_str(conf, "path");
     s->json = strcmp(conf_str(conf, "body"), "json") == 0;
-    s->max_raw_bytes = configured ? smaller(configured, limit) : limit;
-    s->max_encoded_bytes = smaller(s->max_raw_bytes, limit / 4 * 3);
+    s->max_body_bytes = configured ? smaller(configured, limit) : limit;
     s->ack_deadline_ms = (int)conf_int(conf, "ack_deadline_ms");
 }
 
@@ -37,8 +36,8 @@ void source_list_load(struct source_list *list, const json_t *conf)
     {
         struct source *s = &list->items[list->count++];
         load(s, name, one);
-        if (s->max_raw_bytes > list->max_body_bytes)
-            list->max_body_bytes = s->max_raw_bytes;
+        if (s->max_body_bytes > list->max_body_bytes)
+            list->max_body_bytes = s->max_body_bytes;
     }
 }
 
@@ -56,9 +55,10 @@ const struct source *source_list_find(const struct source_list *list, const char
     return NULL;
 }
 
-bool source_takes(const struct source *s, const void *body, size_t len)
+bool source_takes(const struct source *s, const void *body, size_t len, size_t message_bytes)
 {
-    if (len > s->max_raw_bytes)
+    size_t limit = webhook_max_body(message_bytes);
+    if (len > smaller(s->max_body_bytes, limit))
         return false;
-    return len <= s->max_encoded_bytes || sqs_body_allowed(body, len);
+    return len <= limit / 4 * 3 || sqs_body_allowed(body, len);
 }

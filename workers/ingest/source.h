@@ -9,10 +9,9 @@
 struct source {
     const char *name; /* borrow: the configuration, like all below */
     const char *path;
-    const json_t *conf;       /* the normalised source */
-    bool json;                /* what is not JSON is refused */
-    size_t max_raw_bytes;     /* of a body that SQS takes as it is */
-    size_t max_encoded_bytes; /* of one that needs base64 */
+    const json_t *conf;    /* the normalised source */
+    bool json;             /* what is not JSON is refused */
+    size_t max_body_bytes; /* on a queue that takes the largest messages */
     int ack_deadline_ms;
 };
 
@@ -29,8 +28,8 @@ void source_list_free(struct source_list *list);
 /* The source with exactly this path, or NULL. */
 const struct source *source_list_find(const struct source_list *list, const char *path);
 
-/* Whether a body can be kept: not larger than the source allows, in the form in which it travels.
- */
-bool source_takes(const struct source *s, const void *body, size_t len);
+/* Whether a body can be kept: not larger than the source allows, nor than what fits into a message
+ * of so many bytes in the form in which it travels. */
+bool source_takes(const struct source *s, const void *body, size_t len, size_t message_bytes);
 
 #endif

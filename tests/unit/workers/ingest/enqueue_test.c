@@ -363,6 +363,17 @@ static void a_queue_that_throttles_is_asked_seldom_and_recovers(void **state)
     confirm(answered);
 }
 
+static void throttling_by_kms_is_no_senders_fault(void **state)
+{
+    struct fixture *f = *state;
+    enqueue_set_url(f->queue, "http://queue");
+    add(f, 0, 5000);
+    answer_call(0, 0, true, AWS_THROTTLED);
+    until_calls(f, 2);
+    confirm(1);
+    check_result(f, 0, true);
+}
+
 static void a_senders_fault_is_not_sent_again(void **state)
 {
     struct fixture *f = *state;
@@ -523,6 +534,7 @@ int main(void)
         TEST(a_failed_entry_may_succeed_alone),
         TEST(throttled_batches_pause_and_stay_full),
         TEST(a_queue_that_throttles_is_asked_seldom_and_recovers),
+        TEST(throttling_by_kms_is_no_senders_fault),
         TEST(a_senders_fault_is_not_sent_again),
         TEST(what_was_not_sent_by_its_deadline_is_forgotten),
         TEST(a_late_confirmation_changes_nothing),

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 
+#include "common/aws/sqs.h"
 #include "workers/ingest/source.h"
 
 #define RAW (1048576 - 16384)
@@ -50,18 +51,28 @@ static void limits_bodies_in_the_form_they_travel_in(void **state)
     const struct source *c = source_list_find(&list, "/c");
     char *text = malloc(RAW + 1);
     memset(text, 'x', RAW + 1);
-    assert_true(source_takes(a, text, RAW));
-    assert_false(source_takes(a, text, RAW + 1));
-    assert_true(source_takes(a, text, 0));
-    assert_true(source_takes(b, text, 1000));
-    assert_false(source_takes(b, text, 1001));
-    assert_true(source_takes(c, text, 900000));
-    assert_false(source_takes(c, text, 900001));
+    assert_true(source_takes(a, text, RAW, SQS_MESSAGE_BYTES));
+    assert_false(source_takes(a, text, RAW + 1, SQS_MESSAGE_BYTES));
+    assert_true(source_takes(a, text, 0, SQS_MESSAGE_BYTES));
+    assert_true(source_takes(b, text, 1000, SQS_MESSAGE_BYTES));
+    assert_false(source_takes(b, text, 1001, SQS_MESSAGE_BYTES));
+    assert_true(source_takes(c, text, 900000, SQS_MESSAGE_BYTES));
+    assert_false(source_takes(c, text, 900001, SQS_MESSAGE_BYTES));
     text[0] = 1; /* needs base64 */
-    assert_true(source_takes(a, text, RAW / 4 * 3));
-    assert_false(source_takes(a, text, RAW / 4 * 3 + 1));
-    assert_true(source_takes(b, text, 1000));
-    assert_false(source_takes(c, text, 900000));
+    assert_true(source_takes(a, text, RAW / 4 * 3, SQS_MESSAGE_BYTES));
+    assert_false(source_takes(a, text, RAW / 4 * 3 + 1, SQS_MESSAGE_BYTES));
+    assert_true(source_takes(b, text, 1000, SQS_MESSAGE_BYTES));
+    assert_false(source_takes(c, text, 900000, SQS_MESSAGE_BYTES));
+    /* A queue that takes less. */
+    size_t raw = 262144 - 16384;
+    assert_true(source_takes(a, text, raw / 4 * 3, 262144));
+    assert_false(source_takes(a, text, raw / 4 * 3 + 1, 262144));
+    text[0] = 'x';
+    assert_true(source_takes(a, text, raw, 262144));
+    assert_false(source_takes(a, text, raw + 1, 262144));
+    assert_true(source_takes(b, text, 1000, 262144));
+    assert_false(source_takes(b, text, 1001, 262144));
+    assert_false(source_takes(b, text, 1, 1024));
     free(text);
     source_list_free(&list);
     json_decref(conf);
