@@ -17,6 +17,7 @@
 #include "common/base/unix_socket.h"
 #include "common/base/utf8.h"
 #include "common/base/xalloc.h"
+#include "common/conf/conf_check_aws.h"
 #include "supervisor/holds.h"
 #include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
@@ -88,12 +89,12 @@ static void command_status(struct client *c, const json_t *request)
     /* Of all that stands here only the file's name may be no UTF-8. */
     char *config = utf8_safe(s->config_path, strlen(s->config_path), PATH_MAX);
     json_t *status = json_pack(
-        "{s:b, s:i, s:s, s:i, s:s, s:s, s:s, s:I, s:b, s:b, s:o, s:o}", "ok", 1, "pid",
+        "{s:b, s:i, s:s, s:i, s:s, s:s, s:s, s:I, s:b, s:b, s:o, s:o, s:o}", "ok", 1, "pid",
         (int)getpid(), "version", SLUICE_VERSION, "generation", s->generation, "config", config,
         "state_dir", json_string_value(json_object_get(s->conf, "state_dir")), "run_dir",
         s->run_dir, "uptime_s", (json_int_t)((clock_mono_ms() - s->started_ms) / 1000), "ready",
         (int)supervisor_is_up(s), "stopping", (int)s->is_stopping, "listeners", listeners,
-        "workers", workers);
+        "workers", workers, "notes", conf_check_aws_notes(s->conf));
     assert(status != NULL);
     holds_status(s->holds, status);
     reply(c, status);

@@ -63,25 +63,46 @@ static void check_dead_letters(const json_t *letters, struct conf_errors *errors
                         "false is only for service aws: the embedded store knows such writes");
 }
 
-/* A record that only this host sees keeps only this host from delivering twice. */
-static void check_ledger(const json_t *conf, struct conf_errors *errors)
+/* The first source whose queue other hosts may read while its ledger is this host's, or NULL. */
+static const char *host_only_source(const json_t *conf)
 {
     const json_t *queues = conf_value(conf, "queues");
     const char *name;
     json_t *source;
     if (is_aws(conf_value(conf, "ledger")))
-        return;
+        return NULL;
     json_object_foreach((json_t *)conf_value(conf, "sources"), name, source)
     {
         const json_t *queue = json_object_get(queues, conf_str(source, "queue"));
-        if (!queue || !is_aws(queue) || !conf_bool(source, "ledger"))
-            continue;
+        if (queue && is_aws(queue) && conf_bool(source, "ledger"))
+            return name;
+    }
+    return NULL;
+}
+
+static void check_ledger(const json_t *conf, struct conf_errors *errors)
+{
+    const char *name = host_only_source(conf);
+    if (name)
         conf_errors_warn(errors, "ledger.service",
                          "embedded, while the queue of source \"%s\" is on AWS: idempotent on this "
                          "host only; set it to \"aws\" where several hosts read that queue",
                          name);
-        return;
-    }
+}
+
+json_t *conf_check_aws_notes(const json_t *conf)
+{
+    json_t *notes = json_array();
+    const char *name = host_only_source(conf);
+    if (name)
+        json_array_append_new(
+            notes, json_sprintf("idempotent on this host only: the queue of source \"%s\" is on "
+                                "AWS, the ledger is not",
+                                name));
+    if (!conf_bool(conf, "dead_letters.conditional_writes"))
+        json_array_append_new(notes, json_string("dead letters are written without conditions: two "
+                                                 "redrives of one at once may deliver it twice"));
+    return notes;
 }
 
 /* A poll of AWS cannot be taken back: at a stop it is let go to its end. */

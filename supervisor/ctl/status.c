@@ -48,6 +48,11 @@ static void print_head(const json_t *answer)
                  *text_of(listener, "role") ? " " : "", text_of(listener, "role"));
         print_labelled("listening", line);
     }
+    json_t *note;
+    json_array_foreach(json_object_get(answer, "notes"), i, note)
+    {
+        print_labelled("note", json_is_string(note) ? json_string_value(note) : "");
+    }
 }
 
 static void add_number(struct print_table *table, long long number)

@@ -1,5 +1,6 @@
 #include "common/conf/conf_aws.h"
 
+#include "common/conf/conf_check_aws.h"
 #include "tests/unit/common/conf/load.h"
 
 #define URL "https://sqs.eu-central-1.amazonaws.com/123456789012/events"
@@ -245,6 +246,24 @@ static void a_stop_must_outlast_a_poll(void **state)
     assert_int_equal(errors.warning_count, 0);
 }
 
+static void notes_say_what_to_keep_in_mind(void **state)
+{
+    (void)state;
+    json_t *conf = load_with(QUEUES ", \"dead_letters\": {\"service\": \"aws\", "
+                                    "\"conditional_writes\": false}");
+    json_t *notes = conf_check_aws_notes(conf);
+    assert_int_equal(json_array_size(notes), 2);
+    assert_non_null(strstr(json_string_value(json_array_get(notes, 0)), "this host only"));
+    assert_non_null(strstr(json_string_value(json_array_get(notes, 1)), "without conditions"));
+    json_decref(notes);
+    json_decref(conf);
+    conf = load_with("");
+    notes = conf_check_aws_notes(conf);
+    assert_int_equal(json_array_size(notes), 0);
+    json_decref(notes);
+    json_decref(conf);
+}
+
 static void faults(void **state)
 {
     (void)state;
@@ -311,6 +330,7 @@ int main(void)
         CASE(authorities),
         CASE(what_is_not_looked_at_is_said),
         CASE(a_stop_must_outlast_a_poll),
+        CASE(notes_say_what_to_keep_in_mind),
         CASE(faults),
         CASE(names_are_the_services_own),
     };

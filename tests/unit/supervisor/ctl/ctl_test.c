@@ -124,6 +124,7 @@ static const char *const status_answer =
     "{\"ok\":true,\"pid\":5,\"version\":\"0.1.0\",\"generation\":3,\"config\":\"/etc/x\","
     "\"state_dir\":\"/v\\u001b[2J\\u009b\\u007f\",\"uptime_s\":4000,"
     "\"listeners\":[{\"role\":\"ingest\",\"address\":\"127.0.0.1:8080\"}],"
+    "\"notes\":[\"idempotent on this host only\"],"
     "\"workers\":[{\"name\":\"consumer-0\",\"pid\":77,\"state\":\"UP\",\"generation\":1,"
     "\"restarts\":2,\"uptime_s\":90061,\"beat\":{\"in_flight\":4,"
     "\"waiting\":[\"queue q: away\"],\"last_error\":\"late\"}}]}\n";
@@ -137,6 +138,7 @@ static void status_prints_a_table(void **state)
            "config     /etc/x\n"
            "state      /v[2J\n"
            "listening  127.0.0.1:8080 ingest\n"
+           "note       idempotent on this host only\n"
            "\n"
            "WORKER      STATE  PID  UP     GENERATION  RESTARTS  IN FLIGHT\n"
            "consumer-0  UP     77   1d 1h  1           2         4\n"
