@@ -19,6 +19,7 @@
 #include "common/base/xalloc.h"
 #include "common/conf/conf_check_aws.h"
 #include "supervisor/holds.h"
+#include "supervisor/checks.h"
 #include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
 
@@ -30,6 +31,8 @@ struct client {
     struct bufferevent *stream; /* own */
     bool waits_for_reload;
     unsigned reload_number;
+    bool waits_for_check;
+    unsigned check_number;
     bool waits_for_end; /* asked for the stop */
     bool has_ended;     /* it sends nothing more, but may still read */
 };
@@ -166,6 +169,13 @@ static void command_resume(struct client *c, const json_t *request)
     pause_or_resume(c, request, false);
 }
 
+static void command_check(struct client *c, const json_t *request)
+{
+    (void)request;
+    c->waits_for_check = true;
+    c->check_number = checks_request(c->control->s->checks);
+}
+
 static void command_stop(struct client *c, const json_t *request)
 {
     (void)request;
@@ -182,6 +192,7 @@ static const struct {
 } commands[] = {
     {"status", command_status}, {"health", command_health}, {"reload", command_reload},
     {"pause", command_pause},   {"resume", command_resume}, {"stop", command_stop},
+    {"check", command_check},
 };
 
 static void run_line(struct client *c, const char *line, size_t len)
@@ -194,7 +205,7 @@ static void run_line(struct client *c, const char *line, size_t len)
     if (name == NULL)
         refuse(c, "a request is one line of JSON: {\"cmd\":\"status\"}");
     else if (i == count)
-        refuse(c, "unknown cmd; there are status, health, reload, pause, resume and stop");
+        refuse(c, "unknown cmd; there are status, health, reload, check, pause, resume and stop");
     else
         commands[i].run(c, request);
     json_decref(request);
@@ -204,7 +215,7 @@ static void run_line(struct client *c, const char *line, size_t len)
 
 static bool is_idle(const struct client *c)
 {
-    return !c->waits_for_reload && !c->waits_for_end &&
+    return !c->waits_for_reload && !c->waits_for_check && !c->waits_for_end &&
            evbuffer_get_length(bufferevent_get_output(c->stream)) == 0;
 }
 
@@ -241,7 +252,7 @@ static void on_written(struct bufferevent *stream, void *arg)
 static void on_event(struct bufferevent *stream, short what, void *arg)
 {
     struct client *c = arg;
-    bool is_patient = c->waits_for_reload || c->waits_for_end;
+    bool is_patient = c->waits_for_reload || c->waits_for_check || c->waits_for_end;
     if ((what & BEV_EVENT_EOF) != 0) {
         c->has_ended = true;
         serve(c);
@@ -347,6 +358,21 @@ void control_reload_done(struct control *c, unsigned number, json_t *result)
             if (!client->waits_for_reload || client->reload_number > number)
                 continue;
             client->waits_for_reload = false;
+            reply(client, json_incref(result));
+        }
+    }
+    json_decref(result);
+}
+
+void control_check_done(struct control *c, unsigned number, json_t *result)
+{
+    struct client *client;
+    if (c != NULL) {
+        TAILQ_FOREACH(client, &c->clients, link)
+        {
+            if (!client->waits_for_check || client->check_number != number)
+                continue;
+            client->waits_for_check = false;
             reply(client, json_incref(result));
         }
     }

@@ -8,6 +8,7 @@
  *   {"cmd":"status"}                 all that is known of the workers
  *   {"cmd":"health","worker":NAME?}  whether each worker is up and heard from
  *   {"cmd":"reload"}                 answered when the reload is done or refused
+ *   {"cmd":"check"}                  answered when the check is over (checks.h): "all_ok", "lines"
  *   {"cmd":"pause","source":NAME?}   stops polling for a source, or for all; kept over restarts
  *   {"cmd":"resume","source":NAME?}
  *   {"cmd":"stop"}                   answered at once; the connection ends with the supervisor
@@ -27,5 +28,8 @@ void control_tick(struct control *c);
 /* A reload ended: answers the clients that wait for this number or an earlier one. result is
  * stolen. NULL c is a no-op. */
 void control_reload_done(struct control *c, unsigned number, json_t *result);
+
+/* The same for a check and those that wait for it. */
+void control_check_done(struct control *c, unsigned number, json_t *result);
 
 #endif

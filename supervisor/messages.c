@@ -9,6 +9,7 @@
 #include "supervisor/asks.h"
 #include "supervisor/holds.h"
 #include "supervisor/materials.h"
+#include "supervisor/checks.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/tables.h"
 
@@ -126,6 +127,11 @@ static void take_settled(struct supervisor *s, struct process *from, const json_
         tables_settled(s->tables, from, json_integer_value(json_object_get(msg, "table")));
 }
 
+static void take_checked(struct supervisor *s, struct process *from, const json_t *msg)
+{
+    checks_take(s->checks, from, msg);
+}
+
 static void ignore(struct supervisor *s, struct process *from, const json_t *msg)
 {
     (void)s, (void)from, (void)msg;
@@ -144,6 +150,7 @@ static const struct {
 } takers[] = {
     {"material", take_material}, {"need", take_need}, {"stale", pass_ask_on},
     {"gate", take_gate},         {"pong", ignore},    {"settled", take_settled},
+    {"checked", take_checked},
 };
 
 void messages_take(void *arg, struct process *from, const json_t *msg)

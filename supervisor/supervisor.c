@@ -19,6 +19,7 @@
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
 #include "supervisor/asks.h"
+#include "supervisor/checks.h"
 #include "supervisor/control.h"
 #include "supervisor/detach.h"
 #include "supervisor/holds.h"
@@ -545,6 +546,7 @@ struct supervisor *supervisor_new(const char *config_path, json_t *conf, int sto
                                     .message = messages_take};
     orphans_adopt();
     s->reload = reload_new(s);
+    s->checks = checks_new(s);
     watch(s);
     if (open_all(s, exit_status_out) == 0)
         return s;
@@ -588,6 +590,7 @@ void supervisor_free(struct supervisor *s)
         plan_unref(s->plans[role]);
     listen_pool_free(s->listeners);
     control_free(s->control);
+    checks_free(s->checks);
     notify_free(s->notify);
     holds_free(s->holds);
     materials_free(s->materials);

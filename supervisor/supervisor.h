@@ -15,6 +15,7 @@
  * runs in its own turn of the event loop after anything has changed, so no callback ever frees what
  * is below it on the stack. */
 struct asks;
+struct checks;
 struct control;
 struct detach;
 struct event;
@@ -43,6 +44,7 @@ struct supervisor {
     struct holds *holds;           /* own */
     struct tables *tables;         /* own */
     struct reload *reload;         /* own */
+    struct checks *checks;         /* own */
     struct control *control;       /* own */
     struct notify *notify;         /* own; NULL: no service manager listens */
     struct detach *detach;         /* borrow: main's, outlives this; NULL in the foreground */

@@ -28,6 +28,7 @@
 #include "common/ipc/channel.h"
 #include "common/ipc/message.h"
 #include "workers/asking.h"
+#include "workers/checkup.h"
 #include "workers/health.h"
 #include "workers/libevent_log.h"
 #include "workers/startup.h"
@@ -240,12 +241,41 @@ static void on_material(struct worker *w, const json_t *msg)
         w->role->message(w->role_state, msg);
 }
 
+struct check {
+    struct worker *worker; /* borrow */
+    json_int_t number;
+};
+
+static void send_lines(void *arg, json_t *lines, bool last)
+{
+    struct check *check = arg;
+    json_t *msg = message_new("checked");
+    json_object_set_new(msg, "check", json_integer(check->number));
+    json_object_set_new(msg, "lines", lines);
+    json_object_set_new(msg, "last", json_boolean(last));
+    worker_send(check->worker, msg);
+    if (last)
+        free(check);
+}
+
+static void on_check(struct worker *w, const json_t *msg)
+{
+    struct check *check = xcalloc(1, sizeof(*check));
+    check->worker = w;
+    check->number = json_integer_value(json_object_get(msg, "check"));
+    struct checkup *c = checkup_new(w->base, worker_aws(w), w->role->name, send_lines, check);
+    if (w->role->check && w->role_state)
+        w->role->check(w->role_state, c);
+    checkup_run(c);
+}
+
 static void on_message(void *arg, const json_t *msg, int fd)
 {
     static const struct {
         const char *kind;
         void (*take)(struct worker *w, const json_t *msg);
-    } takers[] = {{"ping", on_ping}, {"drain", on_drain}, {"material", on_material}};
+    } takers[] = {
+        {"ping", on_ping}, {"drain", on_drain}, {"material", on_material}, {"check", on_check}};
     struct worker *w = arg;
     if (fd >= 0 && w->role->handed) {
         w->role->handed(w->role_state, msg, fd);

@@ -18,6 +18,7 @@ struct event_base;
 struct asking;
 struct aws_client;
 struct tokens;
+struct checkup;
 struct material;
 
 struct worker_listener {
@@ -46,6 +47,8 @@ struct worker_role {
     int (*accept)(void *state);
     /* How it stands with an object of the configuration (startup.h). Optional: all are open. */
     const char *(*object)(void *state, const char *path, bool *open_out);
+    /* Adds what the role needs to a checkup (checkup.h), which the skeleton then runs. Optional. */
+    void (*check)(void *state, struct checkup *c);
     /* A message that the skeleton does not know, and every material; signing keys and trouble have
      * already been taken in. Optional. */
     void (*message)(void *state, const json_t *msg);

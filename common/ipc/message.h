@@ -39,6 +39,8 @@ enum {
  *                    that item
  *   stale     W→S→K  the same, and version: that item was refused
  *   gate      W→S→W  a dependency is throttled or failing: everybody holds back from it
+ *   check     S→W    check: a number; the worker tries its objects and permissions (checkup.h)
+ *   checked   W→S    check, lines [{object, action, ok, text}], last: some of what came of it
  *   pause     S→W    source: its queue is not polled, until
  *   resume    S→W    source
  *   settle    S→W    table (number), worker (whose it was), with the descriptor of its in-flight

@@ -27,6 +27,7 @@ typedef int ctl_command(const struct ctl *ctl, int count, char **args);
 ctl_command command_status;
 ctl_command command_health;
 ctl_command command_reload;
+ctl_command command_check;
 ctl_command command_stop;
 ctl_command command_pause;
 ctl_command command_resume;

@@ -34,6 +34,8 @@ static const struct command {
      "what each worker says of itself; exit 1: one is not well"},
     {"reload", "", 0, 0, 0, command_reload,
      "take in the changed configuration; exit 78: it has errors"},
+    {"check", "", 0, 0, 0, command_check,
+     "try every queue, bucket and table, with each permission that is needed; exit 1: one failed"},
     {"stop", "", 0, 0, 0, command_stop, "finish what is in work and end; returns when all is gone"},
     {"pause", "[SOURCE]", 0, 1, 0, command_pause,
      "deliver no events of a source, or of any; webhooks are still taken in. Kept over restarts"},

@@ -105,6 +105,13 @@ static void print_trouble(const json_t *worker)
                  json_is_string(waiting) ? json_string_value(waiting) : "");
         print_labelled("", line);
     }
+    json_t *note;
+    json_array_foreach(json_object_get(beat, "notes"), i, note)
+    {
+        snprintf(line, sizeof(line), "%s: %s", name,
+                 json_is_string(note) ? json_string_value(note) : "");
+        print_labelled("note", line);
+    }
     if (*text_of(beat, "last_error")) {
         snprintf(line, sizeof(line), "%s: %s", name, text_of(beat, "last_error"));
         print_labelled("last error", line);

@@ -15,10 +15,12 @@
 #include "common/delivery/errands.h"
 #include "workers/consumer/inflight.h"
 #include "workers/consumer/objects.h"
+#include "workers/consumer/permissions.h"
 #include "workers/consumer/poller.h"
 #include "workers/consumer/process.h"
 #include "workers/consumer/settler.h"
 #include "workers/consumer/source.h"
+#include "workers/permissions.h"
 #include "workers/worker.h"
 
 /* The consumer: works events off from SQS. This is the role: start, readiness, drain, beat. What
@@ -338,6 +340,27 @@ static bool consumer_healthy(void *state, char *reason, size_t reason_size)
     return poller_healthy(c->poller, reason, reason_size);
 }
 
+static void consumer_check(void *state, struct checkup *checkup)
+{
+    struct consumer *c = state;
+    const json_t *conf = worker_conf(c->worker);
+    json_t *waiting = json_array(), *text;
+    size_t i;
+    queues_waiting(c->queues, waiting);
+    json_array_foreach(waiting, i, text)
+        checkup_note(checkup, "queue", false, json_string_value(text));
+    json_decref(waiting);
+    for (i = 0; i < queues_count(c->queues); i++) {
+        if (queues_at(c->queues, i)->url)
+            permissions_of_queue(checkup, queues_at(c->queues, i));
+    }
+    if (c->objects)
+        permissions_bucket(checkup, endpoint_aws(c->s3), conf_str(conf, "dead_letters.bucket"),
+                           conf_str(conf, "dead_letters.prefix"));
+    if (sources_use_ledger(c->sources))
+        permissions_table(checkup, endpoint_aws(c->dynamodb), conf_str(conf, "ledger.table"));
+}
+
 static const char *consumer_object(void *state, const char *path, bool *open_out)
 {
     const struct consumer *c = state;
@@ -361,6 +384,7 @@ int main(int argc, char **argv)
         .healthy = consumer_healthy,
         .handed = consumer_handed,
         .object = consumer_object,
+        .check = consumer_check,
     };
     return worker_main(argc, argv, &role);
 }

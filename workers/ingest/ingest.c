@@ -162,6 +162,12 @@ static bool healthy(void *state, char *reason, size_t reason_size)
     return ok && !queues_failing(in->queues, reason, reason_size);
 }
 
+static void check(void *state, struct checkup *c)
+{
+    const struct ingest *in = state;
+    queues_check(in->queues, c);
+}
+
 static const char *object(void *state, const char *path, bool *open_out)
 {
     const struct ingest *in = state;
@@ -177,6 +183,7 @@ int main(int argc, char **argv)
                                             .beat = beat,
                                             .healthy = healthy,
                                             .accept = accept_all,
-                                            .object = object};
+                                            .object = object,
+                                            .check = check};
     return worker_main(argc, argv, &role);
 }

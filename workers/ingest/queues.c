@@ -7,9 +7,11 @@
 
 #include "common/aws/endpoint.h"
 #include "common/aws/queue_open.h"
+#include "common/aws/sqs.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
+#include "workers/permissions.h"
 
 struct queue {
     LIST_ENTRY(queue) link;
@@ -19,6 +21,7 @@ struct queue {
     struct endpoint *endpoint; /* own */
     struct enqueue *enqueue;   /* own */
     struct queue_open *open;   /* own; NULL once it is open */
+    char *url;                 /* own; NULL until then */
 };
 LIST_HEAD(queue_list, queue);
 
@@ -37,6 +40,8 @@ static void on_open(void *arg, const char *queue_url, const struct queue_attribu
     log_info("queue \"%s\": open url=%s", queue->key, queue_url);
     enqueue_set_limit(queue->enqueue, (size_t)attributes->max_message_bytes);
     enqueue_set_url(queue->enqueue, queue_url);
+    free(queue->url);
+    queue->url = xstrdup(queue_url);
     queue_open_free(queue->open);
     queue->open = NULL;
     if (queues_waiting(queue->all, NULL) == 0)
@@ -102,6 +107,7 @@ void queues_free(struct queues *qs)
         queue_open_free(queue->open);
         enqueue_free(queue->enqueue);
         endpoint_free(queue->endpoint);
+        free(queue->url);
         LIST_REMOVE(queue, link);
         free(queue);
     }
@@ -161,6 +167,50 @@ bool queues_failing(const struct queues *qs, char *reason, size_t reason_size)
         return true;
     }
     return false;
+}
+
+static void on_sent(void *arg, const struct aws_reply *reply,
+                    const struct sqs_entry_result *results, size_t count)
+{
+    (void)results, (void)count; /* an entry that is refused was allowed */
+    checkup_answer(arg, reply);
+}
+
+/* SQS delays by 900 s at most, so the message is never taken. */
+static uint64_t try_send(struct aws_client *client, const struct checkup_step *step,
+                         struct checkup *c)
+{
+    static const struct sqs_options patience = {CHECKUP_CALL_MS, CHECKUP_CALL_MS, 1};
+    static const struct sqs_outgoing message = {.body = "x", .body_len = 1, .delay_s = 901};
+    return sqs_send_batch(client, step->endpoint, step->name, &message, 1, &patience, on_sent, c);
+}
+
+static void check_queue(const struct queue *queue, struct checkup *c)
+{
+    char *what = xasprintf("queue \"%s\"", queue->key);
+    char *key = xasprintf("queues.%s", queue->key);
+    struct checkup_step step = {
+        .what = what, .key = key, .name = queue->url, .endpoint = endpoint_aws(queue->endpoint)};
+    if (queue->open) {
+        checkup_note(c, what, false, queue_open_waiting(queue->open));
+    } else {
+        step.action = "sqs:GetQueueAttributes";
+        step.start = permissions_queue_attributes;
+        checkup_add(c, &step);
+        step.action = "sqs:SendMessage";
+        step.start = try_send;
+        step.good = CHECKUP_GOOD(AWS_INVALID);
+        checkup_add(c, &step);
+    }
+    free(key);
+    free(what);
+}
+
+void queues_check(const struct queues *qs, struct checkup *c)
+{
+    const struct queue *queue;
+    LIST_FOREACH(queue, &qs->list, link)
+    check_queue(queue, c);
 }
 
 struct enqueue_stats queues_stats(const struct queues *qs)

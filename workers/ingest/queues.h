@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "workers/checkup.h"
 #include "workers/ingest/enqueue.h"
 
 /* The queues that ingest writes to, by their key in the configuration. Each is opened (on
@@ -30,6 +31,8 @@ const char *queues_error(const struct queues *qs, const char *key, bool *open_ou
 
 /* Whether a queue takes nothing although events are sent to it; says which, and why. */
 bool queues_failing(const struct queues *qs, char *reason, size_t reason_size);
+/* Adds what ingest needs of each queue (checkup.h). */
+void queues_check(const struct queues *qs, struct checkup *c);
 
 /* Sums over all queues. */
 struct enqueue_stats queues_stats(const struct queues *qs);

@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
+#include "workers/permissions.h"
 
 #define ASK_EVERY_MS 5000
 #define STALE_MS 30000
@@ -172,6 +173,29 @@ const char *counts_error(const struct counts *c, const char *queue, bool *open_o
     const struct queue *q = find(c, queue);
     *open_out = !q || !q->open;
     return *open_out ? NULL : queue_open_error(q->open);
+}
+
+static void check_queue(const struct queue *q, struct checkup *checkup)
+{
+    char *what = xasprintf("queue \"%s\"", q->entry.queue);
+    char *key = xasprintf("queues.%s", q->entry.queue);
+    if (q->url)
+        checkup_add(checkup, &(struct checkup_step){.what = what,
+                                                    .key = key,
+                                                    .action = "sqs:GetQueueAttributes",
+                                                    .name = q->url,
+                                                    .endpoint = endpoint_aws(q->endpoint),
+                                                    .start = permissions_queue_attributes});
+    else
+        checkup_note(checkup, what, false, queue_open_waiting(q->open));
+    free(key);
+    free(what);
+}
+
+void counts_check(const struct counts *c, struct checkup *checkup)
+{
+    for (size_t i = 0; i < c->count; i++)
+        check_queue(&c->queues[i], checkup);
 }
 
 json_t *counts_waiting(const struct counts *c)

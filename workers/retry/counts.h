@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "workers/checkup.h"
+
 /* How many messages the queues of all sources hold: asked for every few seconds, one call at a time
  * a queue, so that the page never waits for a queue. */
 struct counts;
@@ -30,6 +32,9 @@ const struct counts_entry *counts_of(const struct counts *c, const char *queue);
 /* Why a queue cannot be used where waiting will not help, else NULL. *open_out: it is open, or no
  * source names it. */
 const char *counts_error(const struct counts *c, const char *queue, bool *open_out);
+
+/* Adds what the retry worker needs of each queue (checkup.h). */
+void counts_check(const struct counts *c, struct checkup *checkup);
 
 /* For the beat: an array of texts, a new reference. */
 json_t *counts_waiting(const struct counts *c);

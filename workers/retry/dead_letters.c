@@ -13,6 +13,7 @@
 #include "common/delivery/delivery.h"
 #include "common/delivery/errands.h"
 #include "common/delivery/ledger.h"
+#include "workers/permissions.h"
 #include "workers/retry/dlq_key.h"
 #include "workers/retry/owner.h"
 
@@ -155,6 +156,39 @@ const char *dead_letters_table_error(const struct dead_letters *d, bool *open_ou
 {
     *open_out = !d->own->table_open;
     return d->own->table_open ? table_open_error(d->own->table_open) : NULL;
+}
+
+static void on_deleted(void *arg, const struct aws_reply *reply)
+{
+    checkup_answer(arg, reply);
+}
+
+/* Of an object that is not there. */
+static uint64_t try_delete(struct aws_client *client, const struct checkup_step *step,
+                           struct checkup *c)
+{
+    static const struct s3_options patience = {CHECKUP_CALL_MS, CHECKUP_CALL_MS, 1};
+    return s3_delete_object(client, step->endpoint, step->name, step->detail,
+                            PERMISSIONS_PROBE_ETAG, &patience, on_deleted, c);
+}
+
+void dead_letters_check(const struct dead_letters *d, struct checkup *c)
+{
+    char *what = xasprintf("bucket \"%s\"", d->bucket);
+    char *key = xasprintf("%s" PERMISSIONS_PROBE, d->prefix);
+    permissions_bucket(c, d->s3, d->bucket, d->prefix);
+    checkup_add(
+        c, &(struct checkup_step){.what = what,
+                                  .key = "dead_letters",
+                                  .action = "s3:DeleteObject",
+                                  .name = d->bucket,
+                                  .detail = key,
+                                  .endpoint = d->s3,
+                                  .start = try_delete,
+                                  .good = CHECKUP_GOOD(AWS_CONFLICT) | CHECKUP_GOOD(AWS_MISSING)});
+    permissions_table(c, d->table_at, d->table);
+    free(key);
+    free(what);
 }
 
 struct destination *dead_letters_destination(const struct dead_letters *d, const char *name)

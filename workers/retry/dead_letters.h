@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "common/aws/s3.h"
+#include "workers/checkup.h"
 #include "workers/retry/params.h"
 
 /* What everything about dead letters works with: where they and the ledger are, and where their
@@ -43,6 +44,9 @@ void dead_letters_waiting(const struct dead_letters *d, json_t *texts);
 /* Of bucket and table: why it cannot be used where waiting will not help, else NULL. */
 const char *dead_letters_bucket_error(const struct dead_letters *d, bool *open_out);
 const char *dead_letters_table_error(const struct dead_letters *d, bool *open_out);
+
+/* Adds what redrives need of bucket and table (checkup.h). */
+void dead_letters_check(const struct dead_letters *d, struct checkup *c);
 
 /* NULL for a name that is not configured. */
 struct destination *dead_letters_destination(const struct dead_letters *d, const char *name);

@@ -209,6 +209,13 @@ static void *retry_start(struct worker *w)
     return r;
 }
 
+static void retry_check(void *state, struct checkup *c)
+{
+    const struct retry *r = state;
+    counts_check(r->counts, c);
+    dead_letters_check(r->dead_letters, c);
+}
+
 static const char *retry_object(void *state, const char *path, bool *open_out)
 {
     const struct retry *r = state;
@@ -265,6 +272,7 @@ int main(int argc, char **argv)
                                             .beat = retry_beat,
                                             .healthy = retry_healthy,
                                             .accept = accept_all,
-                                            .object = retry_object};
+                                            .object = retry_object,
+                                            .check = retry_check};
     return worker_main(argc, argv, &role);
 }

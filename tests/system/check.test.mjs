@@ -1,0 +1,46 @@
+// sluicectl check: every object and permission tried, harmlessly, and what failed with its fix.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { runProgram, Service } from '../tools/service.mjs';
+import { slow } from '../tools/wait.mjs';
+
+const check = (s, ...more) => runProgram('sluicectl', ['-c', s.confFile, ...more, 'check'], { timeoutMs: 40_000 * slow });
+
+test('on a service that is well everything is ok, and nothing is changed by it', async (t) => {
+    const s = await Service.start(t);
+    const before = await s.counter('store', 'messages_sent');
+    const people = await check(s);
+    assert.equal(people.status, 0, people.stdout + people.stderr);
+    assert.match(people.stdout, /^consumer +queue "genesys" +sqs:ReceiveMessage +ok$/m);
+    const { stdout } = await check(s, '--json');
+    const { lines, all_ok: allOk } = JSON.parse(stdout);
+    assert.equal(allOk, true);
+    const seen = lines.map((l) => `${l.role} ${l.object} ${l.action}`);
+    assert.equal(new Set(seen).size, seen.length, 'each once');
+    for (const expected of ['ingest queue "genesys" sqs:SendMessage', 'consumer queue "cxone-dlq" sqs:SendMessage',
+        'consumer bucket "sluice-dead-letters" s3:PutObject', 'consumer table "sluice-ledger" dynamodb:UpdateItem',
+        'retry bucket "sluice-dead-letters" s3:DeleteObject', 'retry queue "cxone" sqs:GetQueueAttributes']) {
+        assert.ok(seen.includes(expected), `${expected} in\n${seen.join('\n')}`);
+    }
+    assert.ok(!seen.some((l) => /^(ingest|retry) .*(Receive|DeleteMessage)/.test(l)), 'no more than a role needs');
+    assert.equal(await s.counter('store', 'messages_sent'), before);
+    for (const queue of ['genesys', 'cxone', 'cxone-dlq', 'genesys-inspection']) {
+        assert.equal(await s.sqs.depth(queue), 0);
+    }
+});
+
+test('what does not answer is told in bounded time, with what was tried before', async (t) => {
+    const s = await Service.start(t);
+    const [store] = await s.workers('store');
+    const [retry] = await s.workers('retry');
+    s.signal('SIGSTOP', retry.pid);
+    s.signal('SIGSTOP', store.pid);
+    t.after(() => [store, retry].forEach(({ pid }) => s.signal('SIGCONT', pid)));
+    const began = Date.now();
+    const said = await check(s, '--json');
+    assert.ok(Date.now() - began < 25_000 * slow);
+    assert.equal(said.status, 1);
+    const { lines } = JSON.parse(said.stdout);
+    assert.ok(lines.some((l) => l.role === 'retry' && l.object === 'worker' && /not tried everything in time/.test(l.text)));
+    assert.ok(lines.some((l) => l.role === 'ingest' && l.action === 'sqs:SendMessage' && !l.ok));
+});
