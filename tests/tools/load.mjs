@@ -64,7 +64,7 @@ export async function check(s, accepted) {
     return accepted.filter((trace) => counts.get(trace)?.length > 1).length;
 }
 
-// Short leases: a message that a dead consumer held comes back after the visibility timeout.
+// Short leases: what a poll brought in the moment of a death comes back after the visibility timeout.
 export const shortLeases = {
     consumer: { workers: 2, in_flight: 64 },
     sources: { cxone: { retry: { wait_s: 1, visibility_s: 11 } } },
