@@ -1,0 +1,77 @@
+// SQS throttles every call for a while (TRIALS=20: a minute), with webhooks coming in all the time: few
+// calls are made, fewer as it goes on, and soon after its end all is as before, with nothing lost.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { startFauxqs } from 'fauxqs';
+import { AwsFront } from '../tools/aws-front.mjs';
+import { cxone, spread } from '../tools/events.mjs';
+import { FaultyAws, throttled } from '../tools/faulty-aws.mjs';
+import { Service } from '../tools/service.mjs';
+import { until } from '../tools/wait.mjs';
+
+const seconds = Math.min(60, 12 * Number(process.env.TRIALS ?? 1));
+const names = ['busy', 'busy-inspection', 'busy-dlq'];
+
+test(`${seconds} s of nothing but throttling`, async (t) => {
+    const faux = await startFauxqs({
+        port: 0, host: '127.0.0.1', logger: false, init: { region: 'us-east-1', queues: names.map((name) => ({ name })) },
+    });
+    t.after(() => faux.stop());
+    const faulty = new FaultyAws();
+    const front = await AwsFront.start(t, { backends: { sqs: { port: faux.port } }, faults: faulty.handle });
+    const s = await Service.create(t);
+    s.writeConf({
+        ...s.conf,
+        queues: Object.fromEntries(names.map((name) => [name, { service: 'aws', url: front.queueUrl(name) }])),
+        sources: {
+            cxone: {
+                preset: 'cxone-data-actions', verify: { type: 'none' }, destination: 'ledger', ack_deadline_ms: 1500, queue: 'busy',
+                inspection_queue: 'busy-inspection', dead_letter: { queue: 'busy-dlq', s3: false }, retry: { wait_s: 1 },
+            },
+        },
+    });
+    await s.launch({ env: front.env() });
+    const accepted = [];
+    const post = async () => {
+        const answer = await s.post('cxone', cxone());
+        if (answer.status === 200) {
+            accepted.push(answer.headers['sluice-trace']);
+        }
+        return answer.status;
+    };
+    assert.deepEqual(new Set(await spread(50, 16, post)), new Set([200]));
+    await until('them to be done with', async () => await s.counter('consumer', 'deleted') === 50, { seconds: 30, every: 100 });
+
+    faulty.done.length = 0;
+    faulty.always(() => true, throttled);
+    const began = performance.now();
+    const posts = [];
+    while (performance.now() - began < seconds * 1000) {
+        posts.push(post());
+        await pause(100); // ten webhooks a second
+    }
+    const times = faulty.done.map((call) => (call.atMs - began) / 1000);
+    faulty.clear();
+    const ended = performance.now();
+    await until('a 200 again', async () => await post() === 200, { seconds: 20 });
+    const backS = (performance.now() - ended) / 1000;
+    await Promise.all(posts);
+    const full = performance.now();
+    assert.deepEqual(new Set(await spread(100, 16, post)), new Set([200]));
+    const hundredS = (performance.now() - full) / 1000;
+    await until('all to be delivered', () => {
+        const traces = new Set(s.ledger().map((line) => line.trace));
+        return accepted.every((trace) => traces.has(trace));
+    }, { seconds: 30, every: 200 });
+    assert.equal(s.ledger().length, new Set(s.ledger().map((line) => line.trace)).size, 'none twice');
+
+    const perSecond = Array.from({ length: seconds }, (_, i) => times.filter((at) => at >= i && at < i + 1).length);
+    const late = times.filter((at) => at >= seconds / 2).length / (seconds / 2);
+    const kinds = Object.entries(Object.groupBy(faulty.done, (call) => call.operation)).map(([name, all]) => `${name} ${all.length}`);
+    t.diagnostic(`calls in each second: ${perSecond.join(' ')} (${kinds.join(', ')}); the first 200 after ${backS.toFixed(1)} s, then 100 webhooks in ${hundredS.toFixed(1)} s`);
+    // Three workers make calls: ingest and two consumers.
+    assert.ok(times.length / seconds <= 3 * 2, `${times.length} calls in ${seconds} s`);
+    assert.ok(late <= 3, `${late} calls a second in the second half`);
+    assert.ok(backS < 10, `${backS} s`);
+});
