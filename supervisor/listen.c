@@ -179,8 +179,8 @@ static struct listener *acquire_tcp(struct listen_pool *pool, enum role role, co
         return NULL;
     }
     socklen_t len = sizeof l.bound;
-    if (getsockname(l.fd, (struct sockaddr *)&l.bound, &len) != 0)
-        assert(!"getsockname of an open socket");
+    int rc = getsockname(l.fd, (struct sockaddr *)&l.bound, &len);
+    assert(rc == 0);
     l.address = text_of(&l.bound);
     return xmemdup(&l, sizeof l);
 }

@@ -46,7 +46,8 @@ static void handle(struct process *p, enum slot_event event)
 }
 
 /* The first cause counts: the signal by which we end it is none. */
-static void note_failure(struct process *p, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void note_failure(struct process *p,
+                                                               const char *format, ...)
 {
     va_list ap;
     if (p->failure[0] != '\0')
