@@ -221,8 +221,8 @@ async function small(t, api, conf, more) {
 }
 
 describe('tokens', { concurrency: 2 }, () => {
-    test('are renewed early, found by discovery, for a user, with the secret in the form', async (t) => {
-        const api = await Cxone.start(t, { auth: 'post', grant: 'password', lifetimeS: 3, asText: true });
+    test('of 12 KiB are renewed early, found by discovery, for a user, with the secret in the form', async (t) => {
+        const api = await Cxone.start(t, { auth: 'post', grant: 'password', lifetimeS: 3, asText: true, tokenBytes: 12_288 });
         const s = await small(t, api, api.conf({ discovery_url: api.url }));
         const until_ = performance.now() + 8000;
         while (performance.now() < until_) {

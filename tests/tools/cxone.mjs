@@ -8,13 +8,14 @@ const fieldText = (text) => decodeURIComponent(text.replace(/\+/g, ' '));
 
 export class Cxone {
     // options: client {id, secret}, auth 'basic'|'post', grant, scopes, user {name, password},
-    // lifetimeS (undefined: expires_in is left out), asText (expires_in as a string).
+    // lifetimeS (undefined: expires_in is left out), asText (expires_in as a string),
+    // tokenBytes (its length).
     static async start(t, options = {}) {
         const c = new Cxone();
         Object.assign(c, {
             client: { id: 'client:1', secret: 'cl ient/s3cret+&=' }, auth: 'basic', grant: 'client_credentials',
             scopes: ['data-actions:read', 'data-actions:write'], user: { name: 'me@example', password: 'p w&s=ü' },
-            lifetimeS: 3600, asText: false, ...options,
+            lifetimeS: 3600, asText: false, tokenBytes: 0, ...options,
         });
         c.tokens = new Map(); // token -> {untilMs}
         c.tokenRequests = []; // {atMs, refused}
@@ -92,7 +93,7 @@ export class Cxone {
         if (instead?.status) {
             return instead;
         }
-        const token = `T${crypto.randomBytes(20).toString('base64url')}`;
+        const token = `T${crypto.randomBytes(20).toString('base64url')}`.padEnd(this.tokenBytes, '.');
         this.tokens.set(token, { untilMs: performance.now() + (this.lifetimeS ?? 300) * 1000 });
         this.issued.push(token);
         const life = this.lifetimeS === undefined ? {}
