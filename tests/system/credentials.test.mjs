@@ -1,0 +1,68 @@
+// AWS credentials as an operator meets them: none, wrong ones, right ones, without a restart. The queue
+// is "on AWS", which is the service's own store here.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { genesys } from '../tools/events.mjs';
+import { Service, runProgram } from '../tools/service.mjs';
+import { until } from '../tools/wait.mjs';
+
+const pair = { access_key_id: 'SLUICEABCDEFGHIJKLMN', secret_access_key: '0123456789abcdefghijABCDEFGHIJ0123456789' };
+
+async function start(t) {
+    const s = await Service.create(t);
+    const endpoint = `http://127.0.0.1:${s.ports.store}`;
+    fs.mkdirSync(s.state, { recursive: true });
+    fs.mkdirSync(path.join(s.dir, '.aws'));
+    fs.writeFileSync(path.join(s.state, 'embedded-key.json'), JSON.stringify(pair), { mode: 0o600 });
+    s.conf.aws = { region: 'local', sqs_endpoint_url: endpoint };
+    s.conf.queues = { genesys: { service: 'aws', url: `${endpoint}/000000000000/genesys` } };
+    s.writeConf();
+    await s.launch({ wait: false, env: { HOME: s.dir, AWS_EC2_METADATA_DISABLED: 'true' } });
+    await until('the store', () => s.sqs.call('CreateQueue', { QueueName: 'genesys' }), { seconds: 20 });
+    return s;
+}
+
+function writeKeys(s, id, secret) {
+    fs.writeFileSync(path.join(s.dir, '.aws/credentials'),
+        `[default]\naws_access_key_id = ${id}\naws_secret_access_key = ${secret}\n`);
+}
+
+test('without credentials the service is up, says what is missing, and takes them when they are there', async (t) => {
+    const s = await start(t);
+    const missing = /no AWS credentials: tried the environment, profile "default" .*; set AWS_ACCESS_KEY_ID /;
+    const keyring = await until('the keyring to say so', async () => {
+        const health = await s.health('keyring');
+        return health.status === 503 && health;
+    }, { seconds: 20 });
+    assert.match(keyring.reason, missing);
+    await until('the workers to say so', async () => {
+        const { workers } = await s.status();
+        return workers.filter(({ role }) => role === 'consumer').every(({ beat }) => missing.test(beat.waiting.join()));
+    }, { seconds: 20 });
+    const { stdout } = await runProgram('sluicectl', ['-c', s.confFile, 'status']);
+    assert.match(stdout, /no AWS credentials/);
+
+    writeKeys(s, pair.access_key_id, pair.secret_access_key);
+    await s.waitUp(90); // the keyring looks again after a minute at most
+    const answer = await until('an event to be taken', async () => {
+        const posted = await s.post('genesys', genesys());
+        return posted.status === 200 && posted;
+    }, { seconds: 20, every: 200 });
+    await until('its delivery', () => s.ledger().some(({ trace }) => trace === answer.headers['sluice-trace']), { seconds: 20 });
+});
+
+test('keys that were rotated are read again when the old ones are refused', async (t) => {
+    const s = await start(t);
+    writeKeys(s, 'AKIAOLDOLDOLDOLDOLD', 'x');
+    await until('a refusal', () => /AWS credentials from profile "default": access key AKIAOLD/.test(s.log()), { seconds: 30 });
+    assert.notEqual((await s.post('genesys', genesys())).status, 200);
+    writeKeys(s, pair.access_key_id, pair.secret_access_key);
+    const answer = await until('an event to be taken', async () => {
+        const posted = await s.post('genesys', genesys());
+        return posted.status === 200 && posted;
+    }, { seconds: 60, every: 500 });
+    await until('its delivery', () => s.ledger().some(({ trace }) => trace === answer.headers['sluice-trace']), { seconds: 20 });
+    assert.doesNotMatch(s.log(), /0123456789abcdefghij/);
+});
