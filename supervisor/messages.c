@@ -32,12 +32,15 @@ static void not_taken(struct process *from, const json_t *msg, const char *why)
 
 /* ---- material ---- */
 
-/* Access tokens go only where events are delivered. */
+/* Access tokens go only where events are delivered, and to the store only its own keys. */
 static bool uses(const struct process *p, const json_t *msg)
 {
     const char *kind = json_string_value(json_object_get(msg, "kind"));
     if (kind != NULL && strcmp(kind, "oauth") == 0)
         return p->plan->role == ROLE_CONSUMER || p->plan->role == ROLE_RETRY;
+    const char *identity = json_string_value(json_object_get(msg, "identity"));
+    if (p->plan->role == ROLE_STORE)
+        return identity != NULL && strcmp(identity, "embedded") == 0;
     return p->plan->role != ROLE_KEYRING;
 }
 

@@ -218,14 +218,14 @@ const struct sigv4_key *material_signing_key(const struct material *m, const cha
     return NULL;
 }
 
-const struct sigv4_key *material_key_by_id(const struct material *m, const char *access_key_id,
-                                           const char *region, const char *service,
-                                           const char *date)
+const struct sigv4_key *material_key_by_id(const struct material *m, const char *identity,
+                                           const char *access_key_id, const char *region,
+                                           const char *service, const char *date)
 {
     const struct item *item;
     TAILQ_FOREACH(item, &m->items, link)
     {
-        if (!strcmp(item->key.access_key_id, access_key_id) &&
+        if (!strcmp(item->identity, identity) && !strcmp(item->key.access_key_id, access_key_id) &&
             has_scope(item, region, service, date))
             return &item->key;
     }

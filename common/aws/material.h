@@ -43,9 +43,11 @@ const struct sigv4_key *material_signing_key(const struct material *m, const cha
  * material_put. */
 const char *material_trouble(const struct material *m, const char *identity);
 
-/* For the verifying side (the store): the key with this access key id and scope, or NULL. */
-const struct sigv4_key *material_key_by_id(const struct material *m, const char *access_key_id,
-                                           const char *region, const char *service,
-                                           const char *date);
+/* For the verifying side (the store): the identity's key with this access key id and scope, or
+ * NULL.
+ */
+const struct sigv4_key *material_key_by_id(const struct material *m, const char *identity,
+                                           const char *access_key_id, const char *region,
+                                           const char *service, const char *date);
 
 #endif

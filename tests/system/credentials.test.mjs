@@ -17,6 +17,7 @@ async function start(t) {
     fs.mkdirSync(path.join(s.dir, '.aws'));
     fs.writeFileSync(path.join(s.state, 'embedded-key.json'), JSON.stringify(pair), { mode: 0o600 });
     s.conf.aws = { region: 'local', sqs_endpoint_url: endpoint };
+    s.conf.sources.genesys.ack_deadline_ms = 2000;
     s.conf.queues = { genesys: { service: 'aws', url: `${endpoint}/000000000000/genesys` } };
     s.writeConf();
     await s.launch({ wait: false, env: { HOME: s.dir, AWS_EC2_METADATA_DISABLED: 'true' } });

@@ -215,7 +215,7 @@ bool verify_request(const struct material *material, const char *region, const c
                       "Credential should be scoped to region \"%s\" and service \"%s\".", region,
                       service);
     const struct sigv4_key *key =
-        material_key_by_id(material, a.access_key_id, region, service, a.date);
+        material_key_by_id(material, "embedded", a.access_key_id, region, service, a.date);
     if (!key && !material_signing_key(material, "embedded", region, service, a.date))
         return refuse(out, 503, "ServiceUnavailable",
                       "The store has not got its signing keys yet; try again in a second.");

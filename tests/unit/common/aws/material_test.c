@@ -49,9 +49,10 @@ static void keys_are_found_by_scope(void **state)
     assert_null(find(m, "sqs", "20261122"));
     assert_null(material_signing_key(m, "aws", "local", "sqs", "20261121"));
     assert_null(material_signing_key(m, "embedded", "eu-central-1", "sqs", "20261121"));
-    assert_ptr_equal(material_key_by_id(m, "AKID", "local", "sqs", "20261121"), key);
-    assert_null(material_key_by_id(m, "AKID2", "local", "sqs", "20261121"));
-    assert_null(material_key_by_id(m, "AKID", "local", "s3", "20261121"));
+    assert_ptr_equal(material_key_by_id(m, "embedded", "AKID", "local", "sqs", "20261121"), key);
+    assert_null(material_key_by_id(m, "aws", "AKID", "local", "sqs", "20261121"));
+    assert_null(material_key_by_id(m, "embedded", "AKID2", "local", "sqs", "20261121"));
+    assert_null(material_key_by_id(m, "embedded", "AKID", "local", "s3", "20261121"));
     material_free(m);
 }
 
@@ -63,7 +64,7 @@ static void the_last_one_wins(void **state)
     assert_int_equal(put(m, item("sqs", "20261121", "NEW", KEY_B, "t2")), 0);
     assert_string_equal(find(m, "sqs", "20261121")->access_key_id, "NEW");
     assert_string_equal(find(m, "sqs", "20261121")->session_token, "t2");
-    assert_null(material_key_by_id(m, "OLD", "local", "sqs", "20261121"));
+    assert_null(material_key_by_id(m, "embedded", "OLD", "local", "sqs", "20261121"));
     material_free(m);
 }
 
