@@ -1,32 +1,29 @@
 #include "workers/http_server.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/http_struct.h>
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
+#include "workers/http_accept.h"
+#include "workers/http_answer.h"
 #include "workers/http_conns.h"
 #include "workers/http_guard.h"
 
 #define REQUESTS_PER_CONNECTION 1000
 #define FIELDS_MAX 128
-#define ACCEPT_LOG_EVERY_MS 10000
 #define NO_SLOT HTTP_CONN_NO_SLOT
 
 /* What is refused without the handler; the rest is counted under 0. */
@@ -123,78 +120,21 @@ static void free_slot(struct slot *slot)
 
 /* ---- answers ---- */
 
-static bool is_clean(const char *text)
-{
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if ((*p < 0x20 && *p != '\t') || *p == 0x7f)
-            return false;
-    }
-    return true;
-}
-
-static void put_header(struct evkeyvalq *headers, const char *name, const char *value)
-{
-    if (!is_clean(name) || !is_clean(value) || evhttp_add_header(headers, name, value) != 0)
-        log_error("answer header left out: its value has control characters; this is a bug, "
-                  "please report it");
-}
-
 static void on_answered(struct evhttp_request *request, void *arg)
 {
     (void)request;
     http_conn_answered(arg);
 }
 
-/* What evhttp has no phrase for; NULL: its own. Never anything from a request: it is not checked.
- */
-static const char *phrase(int status)
-{
-    switch (status) {
-    case 421:
-        return "Misdirected Request";
-    case 422:
-        return "Unprocessable Content";
-    case 429:
-        return "Too Many Requests";
-    default:
-        return NULL;
-    }
-}
-
-static bool has_no_body(const struct evhttp_request *request, int status)
-{
-    return evhttp_request_get_command(request) == EVHTTP_REQ_HEAD || status == 204 || status == 304;
-}
-
 static void answer(struct http_server *s, struct http_conn *conn, struct evhttp_request *request,
                    const struct http_reply *reply)
 {
-    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-    if (reply->content_type)
-        put_header(headers, "Content-Type", reply->content_type);
-    for (size_t i = 0; i < reply->header_count; i++)
-        put_header(headers, reply->headers[i].name, reply->headers[i].value);
-    if (reply->close || s->draining || http_conn_requests(conn) >= REQUESTS_PER_CONNECTION)
-        put_header(headers, "Connection", "close");
-    struct evbuffer *body = NULL;
-    if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) {
-        char length[24];
-        snprintf(length, sizeof(length), "%zu", reply->body_len);
-        put_header(headers, "Content-Length", length);
-    } else if (reply->body_len && !has_no_body(request, reply->status)) {
-        body = evbuffer_new();
-        assert(body);
-        int rc = evbuffer_add(body, reply->body, reply->body_len);
-        assert(rc == 0);
-    }
+    bool last = s->draining || http_conn_requests(conn) >= REQUESTS_PER_CONNECTION;
     http_conn_answering(conn);
     if (evhttp_request_get_command(request) == EVHTTP_REQ_CONNECT)
         http_conn_end(conn);
     evhttp_request_set_on_complete_cb(request, on_answered, conn);
-    /* Head and body leave in one writev(). */
-    evhttp_send_reply(request, reply->status, phrase(reply->status), body);
-    if (body)
-        evbuffer_free(body);
+    http_answer_send(request, reply, last);
 }
 
 int http_server_reply(struct http_server *s, struct http_ticket ticket,
@@ -460,23 +400,6 @@ static void update_accepting(void *arg)
     }
 }
 
-/* Out of descriptors, most likely: the connection stays in the backlog, and accept would fail again
- * at once, for ever. The next sweep of the connections enables the listener again. evhttp takes the
- * callback's argument for itself, so the only state that can be kept here is the log's bound. */
-static void on_accept_error(struct evconnlistener *accepting, void *arg)
-{
-    (void)arg;
-    static int64_t quiet_until_ms;
-    int error = errno;
-    evconnlistener_disable(accepting);
-    int64_t now = clock_mono_ms();
-    if (now < quiet_until_ms)
-        return;
-    quiet_until_ms = now + ACCEPT_LOG_EVERY_MS;
-    log_error("cannot accept connections: %s; raise the open-files limit or lower max_connections",
-              strerror(error));
-}
-
 static struct bufferevent *on_connection(struct event_base *base, void *arg)
 {
     (void)base;
@@ -502,39 +425,11 @@ static struct evhttp *make_evhttp(struct http_server *s, struct listener *l)
     return http;
 }
 
-static bool is_listening(int fd)
-{
-    int listening = 0;
-    socklen_t len = sizeof(listening);
-    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening;
-}
-
-/* Small answers leave at once; an accepted connection inherits it. Not for Unix sockets. */
-static void set_nodelay(int fd)
-{
-    int family = 0;
-    socklen_t len = sizeof(family);
-    int on = 1;
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len) == 0 && family != AF_UNIX)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-}
-
 int http_server_listen(struct http_server *s, int fd, const char *address)
 {
-    if (!is_listening(fd)) {
-        log_error("listener %s: descriptor %d is not a listening socket", address, fd);
-        close(fd);
+    struct evconnlistener *accepting = http_accept_open(s->base, fd, address);
+    if (!accepting)
         return -1;
-    }
-    evutil_make_socket_nonblocking(fd);
-    set_nodelay(fd);
-    struct evconnlistener *accepting = evconnlistener_new(
-        s->base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-    if (!accepting) {
-        log_error("listener %s: cannot be watched", address);
-        close(fd);
-        return -1;
-    }
     struct listener *l = xcalloc(1, sizeof(*l));
     l->server = s;
     l->address = address;
@@ -542,7 +437,7 @@ int http_server_listen(struct http_server *s, int fd, const char *address)
     l->accepting = accepting;
     l->bound = evhttp_bind_listener(l->http, accepting);
     assert(l->bound);
-    evconnlistener_set_error_cb(accepting, on_accept_error);
+    http_accept_bear_errors(accepting);
     SLIST_INSERT_HEAD(&s->listeners, l, link);
     update_accepting(s);
     return 0;
