@@ -54,9 +54,9 @@ function killOne(s, pid) {
     const programs = all.filter((p) => leaders.has(p.group)).map((p) => p.pid);
     s.signal('SIGKILL', pid);
     const atMs = Date.now();
-    // Of two with the same pid the newer one: pids come again.
-    const newest = new Map(begun(s).toSorted((a, b) => a.atMs - b.atMs).map((d) => [d.pid, d]));
-    return { atMs, programs, held: [...leaders].map((leader) => newest.get(leader)).filter(Boolean) };
+    // Only the last attempt at each event: pids come again.
+    const last = new Map(begun(s).toSorted((a, b) => a.attempt - b.attempt).map((d) => [d.trace, d]));
+    return { atMs, programs, held: [...last.values()].filter((d) => leaders.has(d.pid)) };
 }
 
 // How long each of the held deliveries took to begin again, in ms; one that had ended by itself is left out.
