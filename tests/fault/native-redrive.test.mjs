@@ -50,6 +50,10 @@ async function assertAllOurs(s, count) {
 
 test('with fewer receives than attempts every dead letter has all its attempts and our reason', async (t) => {
     const s = await start(t, {});
+    await until('status to advise a higher maxReceiveCount', async () => {
+        const first = (await s.workers('consumer')).find((w) => w.name === 'consumer-0');
+        return first?.beat?.notes?.some((n) => /^queue "cxone": its maxReceiveCount of 5 .*aws sqs set-queue-attributes/.test(n));
+    });
     const count = 20 * trials;
     await spread(count, 10, () => s.post('cxone', cxone({ what: 'fail always' })));
     const letters = await assertAllOurs(s, count);

@@ -30,14 +30,14 @@
 #define DEADLINE_MARGIN_MS 1500
 
 struct consumer {
-    struct worker *worker;         /* borrow */
-    struct endpoint *s3;           /* own: of the dead letters */
-    struct endpoint *dynamodb;     /* own: of the ledger */
-    struct queues *queues;         /* own */
-    struct errands *errands;       /* own */
-    struct sources *sources;       /* own */
-    struct inflight *inflight;     /* own */
-    struct inflight_table *table;  /* own: what outlives us of it */
+    struct worker *worker;        /* borrow */
+    struct endpoint *s3;          /* own: of the dead letters */
+    struct endpoint *dynamodb;    /* own: of the ledger */
+    struct queues *queues;        /* own */
+    struct errands *errands;      /* own */
+    struct sources *sources;      /* own */
+    struct inflight *inflight;    /* own */
+    struct inflight_table *table; /* own: what outlives us of it */
     struct delivery_groups groups;
     struct settler *settler;       /* own */
     struct table_open *table_open; /* own, while the ledger's table is being opened */
@@ -119,8 +119,18 @@ static void become_ready(struct consumer *c)
     worker_ready(c->worker);
 }
 
+static void on_advice(void *arg, const char *text)
+{
+    struct consumer *c = arg;
+    worker_note(c->worker, "%s", text);
+}
+
 static void look_ready(struct consumer *c)
 {
+    /* One of them says it for all. */
+    bool is_first = json_integer_value(json_object_get(worker_process(c->worker), "slot")) == 0;
+    if (is_first && queues_all_known(c->queues))
+        sources_advise(c->sources, on_advice, c);
     bool stored = !c->objects || objects_open(c->objects);
     if (queues_all_known(c->queues) && !c->table_open && stored)
         become_ready(c);

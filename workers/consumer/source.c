@@ -6,6 +6,7 @@
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
+#include "workers/consumer/advice.h"
 #include "common/delivery/errands.h"
 
 struct named_destination {
@@ -109,6 +110,26 @@ void sources_free(struct sources *all)
     free(all->destinations);
     free(all->list);
     free(all);
+}
+
+static void tell(char *text, void (*each)(void *arg, const char *text), void *arg)
+{
+    if (text)
+        each(arg, text);
+    free(text);
+}
+
+void sources_advise(const struct sources *all, void (*each)(void *arg, const char *text), void *arg)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        const struct source *s = &all->list[i];
+        const struct queue *q = s->queue, *dead = s->dead_letters;
+        if (q->url)
+            tell(advice_redrive(q->name, q->url, &q->attributes, s->max_retries), each, arg);
+        if (q->url && dead && dead->url)
+            tell(advice_retention(dead->name, dead->url, &dead->attributes, &q->attributes), each,
+                 arg);
+    }
 }
 
 bool sources_use_ledger(const struct sources *all)

@@ -52,6 +52,10 @@ struct sources *sources_new(struct event_base *base, const json_t *conf, struct 
                             const struct sources_means *means);
 void sources_free(struct sources *all); /* no delivery may be under way */
 
+/* What should be set otherwise at the queues (advice.h), of all that are open: each(arg, text). */
+void sources_advise(const struct sources *all, void (*each)(void *arg, const char *text),
+                    void *arg);
+
 /* Whether any source has a ledger; whether any writes dead letters to S3. */
 bool sources_use_ledger(const struct sources *all);
 bool sources_use_s3(const struct sources *all);
