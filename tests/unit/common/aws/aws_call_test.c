@@ -246,7 +246,8 @@ static void no_attempt_begins_after_the_deadline(void **state)
     int64_t start = clock_mono_ms();
     struct seen seen = ask(&f, request);
     assert_int_equal(seen.class, AWS_TRANSIENT);
-    assert_string_equal(seen.code, "HTTP 503");
+    /* The deadline may cut the last attempt short. */
+    assert_true(!strcmp(seen.code, "HTTP 503") || !strcmp(seen.code, "Timeout"));
     assert_true(seen.attempts > 1 && seen.attempts < 30);
     assert_true(clock_mono_ms() - start < 900);
     fake_aws_free(&f);
