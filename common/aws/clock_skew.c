@@ -4,7 +4,7 @@
 
 #include "common/base/clock.h"
 
-#define RESOLUTION_MS 1000 /* of a Date */
+#define BLAMED_MS 60000 /* less is never why a date was refused */
 
 bool clock_skew_learn(struct clock_skew *skew, int64_t wall_ms, const char *date, bool blamed)
 {
@@ -14,7 +14,7 @@ bool clock_skew_learn(struct clock_skew *skew, int64_t wall_ms, const char *date
     int64_t offset_ms = theirs_ms - wall_ms;
     int64_t change_ms = llabs(offset_ms - skew->offset_ms);
     if (llabs(offset_ms) > CLOCK_SKEW_BOUND_MS ||
-        change_ms < (blamed ? RESOLUTION_MS : CLOCK_SKEW_TOLERANCE_MS))
+        change_ms < (blamed ? BLAMED_MS : CLOCK_SKEW_TOLERANCE_MS))
         return false;
     skew->offset_ms = offset_ms;
     return true;

@@ -14,8 +14,8 @@ struct clock_skew {
 };
 
 /* Takes in the Date of an answer (NULL where it has none) that came at wall_ms. blamed: the service
- * refused the request for its date, so every difference of a second or more counts; otherwise one
- * that reaches the tolerance does. True where the offset has changed. A difference beyond the bound
+ * refused the request, perhaps for its date, so a difference of a minute counts; otherwise one that
+ * reaches the tolerance does. True where the offset has changed. A difference beyond the bound
  * is not taken over. */
 bool clock_skew_learn(struct clock_skew *skew, int64_t wall_ms, const char *date, bool blamed);
 

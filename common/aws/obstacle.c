@@ -48,20 +48,21 @@ static char *denied_text(const struct obstacle *o)
 {
     const struct aws_reply *r = o->reply;
     if (is_key_refused(r))
-        return xasprintf("%s: the credentials are refused (%s: %s); correct the access key, its "
-                         "secret or the session token",
+        return xasprintf("%s: the credentials are refused; correct the access key, its secret or "
+                         "the session token (%s: %s)",
                          o->what, r->code, r->message);
-    return xasprintf("%s: %s is denied (%s%s%s); allow it to the account of this service, "
-                     "etc/iam/%s.json is the policy that this worker needs",
-                     o->what, o->action, r->code, *r->message ? ": " : "", r->message, o->role);
+    return xasprintf("%s: %s is denied; allow it to the account of this service, etc/iam/%s.json "
+                     "is the policy that this worker needs (%s%s%s)",
+                     o->what, o->action, o->role, r->code, *r->message ? ": " : "", r->message);
 }
 
 char *obstacle_text(const struct obstacle *o)
 {
     const struct aws_reply *r = o->reply;
     if (is_elsewhere(r))
-        return xasprintf("%s: it is not in region %s (%s: %s); set aws.region to %s, or correct %s",
-                         o->what, o->region, r->code, r->message, bucket_region(r), o->key);
+        return xasprintf("%s: it is not in region %s; set aws.region to %s, or correct %s (%s%s%s)",
+                         o->what, o->region, bucket_region(r), o->key, r->code,
+                         *r->message ? ": " : "", r->message);
     switch (r->class) {
     case AWS_DENIED:
         return denied_text(o);
@@ -69,12 +70,19 @@ char *obstacle_text(const struct obstacle *o)
         return xasprintf("%s: it does not exist in region %s (%s); create it there, or correct %s",
                          o->what, o->region, r->code, o->key);
     case AWS_SKEW:
-        return xasprintf("%s: this host's clock is wrong (%s: %s); set it, for example by NTP",
+        return xasprintf("%s: this host's clock is wrong; set it, for example by NTP (%s: %s)",
                          o->what, r->code, r->message);
     case AWS_EXPIRED:
-        return xasprintf("%s: the credentials have expired (%s); new ones are being fetched",
+        return xasprintf("%s: the credentials have expired (%s); new ones are being fetched, but "
+                         "those of the environment you must renew, and start again",
                          o->what, r->code);
+    case AWS_NO_KEY:
+        return xasprintf("%s: %s", o->what, r->message);
     default:
+        if (!strcmp(r->code, "Unreachable"))
+            return xasprintf("%s: it cannot be reached; correct the endpoint's URL, or let this "
+                             "host through to it (%s)",
+                             o->what, r->message);
         return xasprintf("%s: %s: %s", o->what, r->code, r->message);
     }
 }

@@ -253,11 +253,12 @@ static bool (*const stages[])(struct chain *c) = {ask_env,     ask_role,      as
 static void nothing_anywhere(struct chain *c)
 {
     struct aws_result result = {0};
-    aws_result_fail(&result, AWS_NOT_HERE,
-                    "tried the environment, profile \"%.60s\" of the shared files, web identity, "
-                    "container credentials, %s; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
-                    "write the profile, or attach a role",
-                    c->profile, c->last_note);
+    aws_result_fail(
+        &result, AWS_NOT_HERE,
+        "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, write the profile \"%.60s\", or "
+        "attach a role; tried: environment, shared files, web identity, container "
+        "credentials, %s",
+        c->profile, c->last_note);
     finish(c, &result);
 }
 

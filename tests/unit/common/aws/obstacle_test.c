@@ -28,25 +28,29 @@ static void each_obstacle_has_its_fix(void **state)
     (void)state;
     assert_text(
         AWS_DENIED, 403, "AccessDenied", "no", true,
-        "queue \"q\": sqs:GetQueueAttributes is denied (AccessDenied: no); allow it to the "
-        "account of this service, etc/iam/ingest.json is the policy that this worker needs");
+        "queue \"q\": sqs:GetQueueAttributes is denied; allow it to the account of this service, "
+        "etc/iam/ingest.json is the policy that this worker needs (AccessDenied: no)");
     assert_text(AWS_DENIED, 403, "HTTP 403", "", true,
-                "queue \"q\": sqs:GetQueueAttributes is denied (HTTP 403); allow it to the account "
-                "of this service, etc/iam/ingest.json is the policy that this worker needs");
-    assert_text(AWS_DENIED, 403, "InvalidClientTokenId", "bad key", true,
-                "queue \"q\": the credentials are refused (InvalidClientTokenId: bad key); correct "
-                "the access key, its secret or the session token");
+                "queue \"q\": sqs:GetQueueAttributes is denied; allow it to the account of this "
+                "service, etc/iam/ingest.json is the policy that this worker needs (HTTP 403)");
+    assert_text(
+        AWS_DENIED, 403, "InvalidClientTokenId", "bad key", true,
+        "queue \"q\": the credentials are refused; correct the access key, its secret or the "
+        "session token (InvalidClientTokenId: bad key)");
     assert_text(AWS_MISSING, 400, "QueueDoesNotExist", "gone", true,
                 "queue \"q\": it does not exist in region eu-west-1 (QueueDoesNotExist); create it "
                 "there, or correct queues.q");
     assert_text(AWS_SKEW, 403, "RequestTimeTooSkewed", "1 h", false,
-                "queue \"q\": this host's clock is wrong (RequestTimeTooSkewed: 1 h); set it, for "
-                "example by NTP");
+                "queue \"q\": this host's clock is wrong; set it, for example by NTP "
+                "(RequestTimeTooSkewed: 1 h)");
     assert_text(AWS_EXPIRED, 403, "ExpiredToken", "old", false,
                 "queue \"q\": the credentials have expired (ExpiredToken); new ones are being "
-                "fetched");
+                "fetched, but those of the environment you must renew, and start again");
     assert_text(AWS_TRANSIENT, 0, "Unreachable", "refused", false,
-                "queue \"q\": Unreachable: refused");
+                "queue \"q\": it cannot be reached; correct the endpoint's URL, or let this host "
+                "through to it (refused)");
+    assert_text(AWS_NO_KEY, 0, "NoSigningKey", "no AWS credentials: set them", false,
+                "queue \"q\": no AWS credentials: set them");
     assert_text(AWS_THROTTLED, 503, "SlowDown", "slow", false, "queue \"q\": SlowDown: slow");
     assert_text(AWS_INVALID, 400, "InvalidAddress", "bad", true,
                 "queue \"q\": InvalidAddress: bad");
@@ -56,18 +60,19 @@ static void another_region_is_recognised(void **state)
 {
     (void)state;
     static const char moved[] =
-        "queue \"q\": it is not in region eu-west-1 (PermanentRedirect: "
-        "elsewhere); set aws.region to the region that it is in, or correct "
-        "queues.q";
+        "queue \"q\": it is not in region eu-west-1; set aws.region to the region that it is in, "
+        "or correct queues.q (PermanentRedirect: elsewhere)";
     assert_text(AWS_INVALID, 301, "PermanentRedirect", "elsewhere", true, moved);
-    assert_text(AWS_INVALID, 307, "HTTP 307", "", true,
-                "queue \"q\": it is not in region eu-west-1 (HTTP 307: ); set aws.region to the "
-                "region that it is in, or correct queues.q");
-    assert_text(AWS_DENIED, 403, "InvalidSignatureException",
-                "Credential should be scoped to a valid region.", true,
-                "queue \"q\": it is not in region eu-west-1 (InvalidSignatureException: Credential "
-                "should be scoped to a valid region.); set aws.region to the region that it is in, "
-                "or correct queues.q");
+    assert_text(
+        AWS_INVALID, 307, "HTTP 307", "", true,
+        "queue \"q\": it is not in region eu-west-1; set aws.region to the region that it is "
+        "in, or correct queues.q (HTTP 307)");
+    assert_text(
+        AWS_DENIED, 403, "InvalidSignatureException",
+        "Credential should be scoped to a valid region.", true,
+        "queue \"q\": it is not in region eu-west-1; set aws.region to the region that it is "
+        "in, or correct queues.q (InvalidSignatureException: Credential should be scoped "
+        "to a valid region.)");
 }
 
 int main(void)

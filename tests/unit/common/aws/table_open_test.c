@@ -62,9 +62,9 @@ static void a_missing_table_is_made(void **state)
     for (int i = 0; i < 1000 && !strstr(table_open_waiting(open), "AccessDenied"); i++)
         run_ms(f.base, 1);
     assert_string_equal(table_open_waiting(open),
-                        "table \"t\": dynamodb:DescribeTable is denied (AccessDeniedException: m); "
-                        "allow it to the account of this service, etc/iam/retry.json is the policy "
-                        "that this worker needs");
+                        "table \"t\": dynamodb:DescribeTable is denied; allow it to the account "
+                        "of this service, etc/iam/retry.json is the policy that this worker needs "
+                        "(AccessDeniedException: m)");
     assert_non_null(table_open_error(open));
     for (int i = 0; i < 1000 && !strstr(table_open_waiting(open), "being made"); i++)
         run_ms(f.base, 1);
@@ -152,9 +152,8 @@ static void a_bucket_is_made(void **state)
         run_ms(f.base, 1);
     assert_string_equal(
         bucket_open_waiting(open),
-        "bucket \"b\": s3:CreateBucket is denied (AccessDenied: no); allow it to the "
-        "account of this service, etc/iam/retry.json is the policy that this worker "
-        "needs");
+        "bucket \"b\": s3:CreateBucket is denied; allow it to the account of this service, "
+        "etc/iam/retry.json is the policy that this worker needs (AccessDenied: no)");
     assert_non_null(bucket_open_error(open));
     run_until(f.base, &o.calls, 1);
     assert_null(bucket_open_waiting(open));

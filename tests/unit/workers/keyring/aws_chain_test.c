@@ -92,10 +92,9 @@ static void sources_are_asked_in_order(void **state)
     disable_imds();
     ask(p);
     expect_failure(p, AWS_NOT_HERE,
-                   "tried the environment, profile \"default\" of the shared files, web identity, "
-                   "container credentials, instance metadata: AWS_EC2_METADATA_DISABLED is set; "
-                   "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, write the profile, or attach "
-                   "a role");
+                   "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, write the profile "
+                   "\"default\", or attach a role; tried: environment, shared files, web identity, "
+                   "container credentials, instance metadata: AWS_EC2_METADATA_DISABLED is set");
     fake_free(sts);
     fake_free(container);
     fake_free(imds);
