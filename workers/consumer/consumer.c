@@ -139,6 +139,7 @@ static void look_ready(struct consumer *c)
 static void on_queue_ready(void *arg, struct queue *q)
 {
     struct consumer *c = arg;
+    sources_limit_age(c->sources, q);
     if (q->read && !c->draining)
         poller_kick(c->poller);
     look_ready(c);

@@ -9,6 +9,8 @@
 #include "workers/consumer/advice.h"
 #include "common/delivery/errands.h"
 
+#define DAY_S 86400
+
 struct named_destination {
     const char *name;                /* borrow */
     struct destination *destination; /* own */
@@ -110,6 +112,17 @@ void sources_free(struct sources *all)
     free(all->destinations);
     free(all->list);
     free(all);
+}
+
+void sources_limit_age(struct sources *all, const struct queue *queue)
+{
+    int64_t kept_s = queue->attributes.retention_s;
+    int64_t limit_s = kept_s > 2 * DAY_S ? kept_s - DAY_S : kept_s / 2;
+    for (size_t i = 0; i < all->count && kept_s > 0; i++) {
+        struct source *s = &all->list[i];
+        if (s->queue == queue && s->age_limit_ms > limit_s * 1000)
+            s->age_limit_ms = limit_s * 1000;
+    }
 }
 
 static void tell(char *text, void (*each)(void *arg, const char *text), void *arg)

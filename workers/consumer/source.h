@@ -52,6 +52,10 @@ struct sources *sources_new(struct event_base *base, const json_t *conf, struct 
                             const struct sources_means *means);
 void sources_free(struct sources *all); /* no delivery may be under way */
 
+/* The queue has been opened: an event must not wait longer than the queue keeps it, less a day for
+ * its dead letter. A queue that keeps messages for ever changes nothing. */
+void sources_limit_age(struct sources *all, const struct queue *queue);
+
 /* What should be set otherwise at the queues (advice.h), of all that are open: each(arg, text). */
 void sources_advise(const struct sources *all, void (*each)(void *arg, const char *text),
                     void *arg);

@@ -1128,6 +1128,25 @@ static void a_drain_releases_what_waits_for_that_answer(void **state)
     deferred(0, 0);
 }
 
+static void no_event_waits_longer_than_its_queue_keeps_it(void **state)
+{
+    (void)state;
+    struct queue *q = queues_at(t.queues, 0);
+    int64_t configured_ms = t.source->age_limit_ms;
+    sources_limit_age(t.sources, q); /* it keeps them for ever */
+    assert_int_equal(t.source->age_limit_ms, configured_ms);
+    q->attributes.retention_s = INT64_C(100) * 366 * 86400;
+    sources_limit_age(t.sources, q);
+    assert_int_equal(t.source->age_limit_ms, configured_ms);
+    t.source->age_limit_ms = INT64_C(1209600000);
+    q->attributes.retention_s = 345600;
+    sources_limit_age(t.sources, q);
+    assert_int_equal(t.source->age_limit_ms, (345600 - 86400) * INT64_C(1000));
+    q->attributes.retention_s = 60;
+    sources_limit_age(t.sources, q);
+    assert_int_equal(t.source->age_limit_ms, 30000);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -1171,6 +1190,7 @@ int main(void)
         TEST(near_the_redrive_what_is_unclaimed_is_passed_on),
         TEST(near_the_redrive_of_a_fifo_queue_it_dies_with_its_reason),
         TEST(near_the_redrive_without_a_ledger_it_dies_with_its_history),
+        TEST(no_event_waits_longer_than_its_queue_keeps_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
