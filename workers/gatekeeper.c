@@ -261,7 +261,7 @@ static enum breaker_judgement probe_failed(struct gate *gate, const struct gatek
 bool gatekeeper_failed(struct gatekeeper *k, const struct gatekeeper_failure *f, int64_t now_ms)
 {
     struct gate *gate = gate_of(k, f->key, now_ms);
-    if (!holds(gate, now_ms))
+    if (gate->breaker.state != BREAKER_CLOSED && !holds(gate, now_ms))
         breaker_close(&gate->breaker, now_ms); /* its time was all there was to it */
     const struct breaker_failure failure = {now_ms, f->began_ms, f->open_ms, f->wait_ms};
     enum breaker_judgement judgement =

@@ -58,6 +58,10 @@ static const struct help {
     {"consumer_duplicates_total", "Messages deleted undelivered: repeats of what is finished."},
     {"consumer_key_conflict_total", "Events whose id had come with another payload."},
     {"consumer_deferred_total", "Messages received before their time, or in work elsewhere."},
+    {"consumer_held_back_total", "Messages given back since their source is paused or their "
+                                 "destination out; no attempt counted."},
+    {"consumer_paused_sources", "Sources that are paused."},
+    {"consumer_gates", "What is held back from since it is out or throttles."},
     {"consumer_requeued_total", "Delayed copies sent for a retry."},
     {"consumer_claims_lost_total", "Claims of the ledger lost while the event was in work."},
     {"consumer_ledger_unreachable_total", "Receives for which the ledger gave no answer."},

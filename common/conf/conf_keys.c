@@ -156,6 +156,8 @@ static const struct conf_key keys[] = {
      .doc = "an answer is read up to here; its status counts all the same"},
     {.path = "destinations.*.retry_after_cap_s", .type = CONF_INT, .flags = BOTH, .fallback = "300", .when = "http", .min = 0, .max = 39600,
      .doc = "the longest wait that a Retry-After can ask for"},
+    {.path = "destinations.*.breaker_open_s", .type = CONF_INT, .flags = BOTH, .fallback = "10", .when = "http", .min = 1, .max = 3600,
+     .doc = "after three failures of its own in a row (no answer, 429, 502, 503, 504) it is left alone so long, then tried with one event"},
     {.path = "destinations.*.allow_networks", .type = CONF_LIST, .flags = BOTH, .fallback = "[]", .when = "http", .min = 0, .max = 64, .format = conf_format_network,
      .doc = "networks that are not public and may be called all the same"},
     {.path = "destinations.*.ca_file", .type = CONF_PATH, .flags = BOTH, .fallback = "\"\"", .when = "http", .format = conf_format_line,

@@ -18,7 +18,7 @@
  *   error, class, failed_at        of dying and dead
  *   dlq_key, message_id            of dead
  *   at                             of dying and dead: the round's end; of delivered
- *   revision
+ *   revision, excused
  *   expires  epoch seconds, the table's TTL attribute
  *
  * The server's clock is ours plus the offset seen in its Date header, for which the first claims of

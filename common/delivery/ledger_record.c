@@ -29,6 +29,7 @@ static const struct number_member numbers[] = {
     {"attempts", AT(attempts), false},
     {"seq", AT(seq), false},
     {"revision", AT(revision), false},
+    {"excused", AT(excused), false},
     {"not_before", AT(not_before_ms), true},
     {"first_failed_at", AT(first_failed_at_ms), true},
     {"failed_at", AT(failed_at_ms), true},
@@ -134,14 +135,34 @@ static json_t *bounded_text(const char *text)
     return string ? string : json_string("(the error text was not UTF-8)");
 }
 
+static json_t *history_of(const struct ledger_record *r)
+{
+    json_t *history = json_loads(r->history, 0, NULL);
+    if (json_is_array(history))
+        return history;
+    json_decref(history);
+    return json_array();
+}
+
+void ledger_record_outage(struct ledger_record *r, int64_t at_ms, const char *error, int status,
+                          int64_t took_ms)
+{
+    json_t *history = history_of(r);
+    size_t last = json_array_size(history) - 1;
+    const json_t *attempt = json_object_get(json_array_get(history, last), "attempt");
+    if (json_is_integer(attempt) && json_integer_value(attempt) == r->attempts) {
+        json_array_remove(history, last);
+        free(r->history);
+        r->history = json_dumps(history, JSON_COMPACT);
+    }
+    json_decref(history);
+    ledger_record_failure(r, at_ms, error, status, took_ms);
+}
+
 void ledger_record_failure(struct ledger_record *r, int64_t at_ms, const char *error, int status,
                            int64_t took_ms)
 {
-    json_t *history = json_loads(r->history, 0, NULL);
-    if (!json_is_array(history)) {
-        json_decref(history);
-        history = json_array();
-    }
+    json_t *history = history_of(r);
     char at[CLOCK_TEXT_BYTES];
     clock_rfc3339(at_ms, at);
     json_array_append_new(history, json_pack("{s:s, s:i, s:o, s:i, s:I}", "at", at, "attempt",

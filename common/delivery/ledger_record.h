@@ -23,6 +23,7 @@ struct ledger_record { /* strings are own and never NULL */
     int attempts;
     int seq;      /* of the newest requeued copy; a message without RetryCount counts as 0 */
     int revision; /* of a corrected payload */
+    int excused;  /* of the message's receives: those that count neither as attempts nor as stuck */
     int64_t not_before_ms;                    /* server clock */
     int64_t at_ms;                            /* server clock; 0 = not yet */
     int64_t first_failed_at_ms, failed_at_ms; /* wall clock; 0 = not yet */
@@ -51,6 +52,11 @@ void ledger_record_set(char **member, const char *text);
  * each error) and sets first_failed_at_ms where it is 0. */
 void ledger_record_failure(struct ledger_record *r, int64_t at_ms, const char *error, int status,
                            int64_t took_ms);
+
+/* The same for an attempt that does not count, since the destination was out: of many such one entry
+ * stays, the newest. */
+void ledger_record_outage(struct ledger_record *r, int64_t at_ms, const char *error, int status,
+                          int64_t took_ms);
 
 /* The error text of the newest failure (malloc), "" where there is none. */
 char *ledger_record_last_error(const struct ledger_record *r);

@@ -13,6 +13,7 @@
 #include "common/ipc/inflight_table.h"
 #include "common/ipc/message.h"
 #include "common/delivery/errands.h"
+#include "workers/consumer/held.h"
 #include "workers/consumer/inflight.h"
 #include "workers/consumer/objects.h"
 #include "workers/consumer/permissions.h"
@@ -42,11 +43,13 @@ struct consumer {
     struct settler *settler;       /* own */
     struct table_open *table_open; /* own, while the ledger's table is being opened */
     struct objects *objects;       /* own, or NULL */
+    struct held *held;             /* own */
     struct process *process;       /* own */
     struct poller *poller;         /* own */
     struct event *ready_timer;     /* own */
     struct event *drain_timer;     /* own */
     struct event *drained_event;   /* own */
+    struct event *held_event;      /* own */
     struct counters counters;
     bool ready;
     bool draining;
@@ -107,6 +110,65 @@ static void consumer_handed(void *state, const json_t *msg, int fd)
                      worker ? worker : "a consumer", fd);
     else
         close(fd);
+}
+
+/* ---- what is held back ---- */
+
+static void on_held_changed(void *arg)
+{
+    struct consumer *c = arg;
+    event_active(c->held_event, 0, 0);
+}
+
+/* In a turn of its own: what has changed it may be the end of a delivery. */
+static void on_held(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct consumer *c = arg;
+    process_hold(c->process);
+    poller_kick(c->poller);
+}
+
+static void on_held_send(void *arg, json_t *msg)
+{
+    struct consumer *c = arg;
+    worker_send(c->worker, msg);
+}
+
+static enum poller_mode on_mode(void *arg, const struct queue *q)
+{
+    struct consumer *c = arg;
+    return held_mode(c->held, q);
+}
+
+static void on_swept(void *arg, const struct queue *q, size_t count)
+{
+    struct consumer *c = arg;
+    held_swept(c->held, q, count);
+}
+
+/* One of the consumers sweeps. SLUICE_SWEEP_MS is for tests. */
+static int64_t sweep_ms(const struct worker *w)
+{
+    const char *text = getenv("SLUICE_SWEEP_MS");
+    bool is_first = json_integer_value(json_object_get(worker_process(w), "slot")) == 0;
+    int64_t ms = text ? strtoll(text, NULL, 10) : HELD_SWEEP_MS;
+    return is_first ? ms : 0;
+}
+
+static struct held *open_held(struct consumer *c)
+{
+    const struct held_options options = {
+        .base = worker_base(c->worker),
+        .sources = c->sources,
+        .inflight = c->inflight,
+        .sweep_ms = sweep_ms(c->worker),
+        .send = on_held_send,
+        .changed = on_held_changed,
+        .arg = c,
+    };
+    return held_new(&options);
 }
 
 /* ---- queues and start ---- */
@@ -232,6 +294,7 @@ static void consumer_free(struct consumer *c)
     process_free(c->process);
     poller_free(c->poller);
     settler_free(c->settler);
+    held_free(c->held);
     inflight_free(c->inflight);
     objects_free(c->objects);
     sources_free(c->sources);
@@ -260,7 +323,8 @@ static void *consumer_start(struct worker *w)
 {
     static const struct queues_callbacks queue_callbacks = {on_queue_ready, on_trouble};
     static const struct process_callbacks process_callbacks = {on_gone, on_trouble};
-    static const struct poller_callbacks poller_callbacks = {on_messages, on_polls_ended};
+    static const struct poller_callbacks poller_callbacks = {on_messages, on_polls_ended, on_mode,
+                                                             on_swept};
     const json_t *conf = worker_conf(w);
     struct event_base *base = worker_base(w);
     struct consumer *c = xcalloc(1, sizeof(*c));
@@ -282,8 +346,10 @@ static void *consumer_start(struct worker *w)
     }
     use_table(c);
     open_ledger_and_bucket(c, conf);
-    c->process = process_new(base, c->queues, c->sources, c->inflight, c->objects, &c->counters,
-                             &process_callbacks, c);
+    c->held_event = event_new(base, -1, 0, on_held, c);
+    c->held = open_held(c);
+    c->process = process_new(base, c->queues, c->sources, c->inflight, c->objects, c->held,
+                             &c->counters, &process_callbacks, c);
     c->poller =
         poller_new(base, c->queues, c->sources, c->inflight,
                    (int)conf_int(conf, "consumer.in_flight"), &c->counters, &poller_callbacks, c);
@@ -322,6 +388,7 @@ static void consumer_beat(void *state, json_t *beat)
         {"duplicates", n->duplicates},
         {"key_conflict", n->key_conflict},
         {"deferred", n->deferred},
+        {"held_back", n->held_back},
         {"requeued", n->requeued},
         {"claims_lost", n->claims_lost},
         {"ledger_unreachable", n->unreachable},
@@ -341,8 +408,17 @@ static void consumer_beat(void *state, json_t *beat)
     process_waiting(c->process, waiting);
     json_object_set_new(beat, "in_flight", json_integer((json_int_t)inflight_count(c->inflight)));
     json_object_set_new(beat, "counters", counters);
-    json_object_set_new(beat, "gauges", json_pack("{s:i}", "polls", poller_active(c->poller)));
+    json_object_set_new(beat, "gauges",
+                        json_pack("{s:i,s:i,s:i}", "polls", poller_active(c->poller),
+                                  "paused_sources", (int)held_paused(c->held), "gates",
+                                  (int)held_gates(c->held)));
     json_object_set_new(beat, "waiting", waiting);
+}
+
+static void consumer_message(void *state, const json_t *msg)
+{
+    const struct consumer *c = state;
+    held_take(c->held, msg);
 }
 
 static bool consumer_healthy(void *state, char *reason, size_t reason_size)
@@ -396,6 +472,7 @@ int main(int argc, char **argv)
         .handed = consumer_handed,
         .object = consumer_object,
         .check = consumer_check,
+        .message = consumer_message,
     };
     return worker_main(argc, argv, &role);
 }

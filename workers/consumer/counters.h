@@ -19,6 +19,7 @@ struct counters {
     int64_t duplicates;    /* deleted undelivered: delivered or dead already, or an older copy */
     int64_t key_conflict;  /* an event id came with another payload */
     int64_t deferred;      /* received while in progress elsewhere or before its time */
+    int64_t held_back;     /* given back: the source is paused, or its destination out */
     int64_t requeued;      /* copies sent by the strategy requeue */
     int64_t claims_lost;   /* ledger claims lost while in work */
     int64_t unreachable;   /* receives for which the ledger gave no answer */

@@ -43,6 +43,7 @@ struct work {
     enum work_stage stage;
     struct delivery *delivery;   /* own, while WORK_DELIVERING */
     void *attempt;               /* own of the deliverer, while WORK_DELIVERING */
+    bool is_probe;               /* of held.c: its delivery says whether the destination is back */
     struct copy *copy;           /* own of settle.c, while WORK_COPYING */
     struct object_write *object; /* own of settle.c, while WORK_COPYING */
     int retry_count;             /* its RetryCount; 0 without */

@@ -53,11 +53,19 @@ static void then_delete(void *arg, struct work *w, bool written)
         settle_delete(p->settle, w);
 }
 
-static void then_release(void *arg, struct work *w, bool written)
+static void put_back(struct process *p, struct work *w)
+{
+    if (w->yield_s > 0)
+        settle_defer(p->settle, w, w->yield_s);
+    else
+        settle_release(p->settle, w);
+}
+
+static void then_put_back(void *arg, struct work *w, bool written)
 {
     struct process *p = arg;
     if (!outcome_is_lost(p, w, written))
-        settle_release(p->settle, w);
+        put_back(p, w);
 }
 
 /* The event is done with already, or another message stands for it. */
@@ -115,8 +123,10 @@ void outcome_die(struct process *p, struct work *w, const char *class, const cha
         r->first_failed_at_ms = r->failed_at_ms;
     ledger_record_set(&r->error, error);
     ledger_record_set(&r->error_class, class);
-    if (strcmp(class, "expired") == 0)
+    if (strcmp(class, "expired") == 0) {
         p->counters->expired++;
+        held_expired(p->held, w);
+    }
     if (!w->claim) {
         settle_dead(p->settle, w);
         return;
@@ -230,6 +240,7 @@ static void move_or_die(struct process *p, struct work *w, const char *error)
     if (w->claim && !w->queue->attributes.is_fifo && settle_can_requeue(w, r->seq + 1)) {
         r->state = LEDGER_MOVING;
         r->seq++;
+        r->excused = 0; /* the copy's receives count from 1 */
         outcome_passed("consumer.before_outcome");
         outcome_write(p, w, false, on_moving);
         return;
@@ -243,23 +254,30 @@ static void move_or_die(struct process *p, struct work *w, const char *error)
     free(why);
 }
 
-void outcome_give_back(struct process *p, struct work *w)
+void outcome_give_back(struct process *p, struct work *w, int delay_s)
 {
+    w->yield_s = delay_s;
     if (outcome_is_near_redrive(w)) {
+        if (w->claim && delay_s > 0)
+            w->record->not_before_ms = ledger_now_ms(w->source->ledger) + delay_s * INT64_C(1000);
         char *last = w->record ? ledger_record_last_error(w->record) : xstrdup("");
         move_or_die(p, w, *last ? last : "its delivery was ended by a stop");
         free(last);
     } else if (w->claim) {
-        outcome_write(p, w, true, then_release);
+        outcome_write(p, w, true, then_put_back);
     } else {
-        settle_release(p->settle, w);
+        put_back(p, w);
     }
 }
 
-void outcome_uncount(struct process *p, struct work *w)
+void outcome_uncount(struct process *p, struct work *w, int delay_s)
 {
-    w->record->attempts--;
-    outcome_give_back(p, w);
+    if (w->claim) {
+        struct ledger_record *r = w->record;
+        r->attempts--;
+        r->excused = w->message.receive_count - r->attempts;
+    }
+    outcome_give_back(p, w, delay_s);
 }
 
 /* Near the redrive a copy takes the message's place under its own number. Where the event has died
@@ -292,6 +310,7 @@ static void retry(struct process *p, struct work *w, int delay_s, const char *er
     }
     r->state = LEDGER_MOVING;
     r->seq++;
+    r->excused = 0;
     outcome_passed("consumer.before_outcome");
     outcome_write(p, w, false, on_moving);
 }
@@ -324,10 +343,31 @@ static void delivered(struct process *p, struct work *w, const struct delivery_o
     outcome_write(p, w, true, on_delivered_written);
 }
 
+/* Part of an outage of the destination: its attempt does not count. */
+static void put_off(struct process *p, struct work *w, const struct delivery_outcome *outcome,
+                    int delay_s)
+{
+    p->counters->held_back++;
+    log_info(
+        "event put off trace=%s source=%s attempt=%d delay_s=%d status=%d: %s; its destination "
+        "is held back and the attempt not counted",
+        w->hook->trace_id, w->hook->source, attempt_of(w), delay_s, outcome->status,
+        outcome->error);
+    if (w->claim)
+        ledger_record_outage(w->record, clock_wall_ms() - outcome->took_ms, outcome->error,
+                             outcome->status, outcome->took_ms);
+    outcome_uncount(p, w, delay_s);
+}
+
 static void judge(struct process *p, struct work *w, const struct delivery_outcome *outcome)
 {
     int n = attempt_of(w);
     struct route route;
+    int delay_s;
+    if (held_outcome(p->held, w, outcome, &delay_s)) {
+        put_off(p, w, outcome, delay_s);
+        return;
+    }
     if (outcome->verdict == DELIVERED) {
         delivered(p, w, outcome);
         return;
@@ -376,10 +416,34 @@ static void deliver(struct process *p, struct work *w)
 
 void outcome_cancel(struct work *w)
 {
+    struct attempt *attempt = w->attempt;
     delivery_cancel(w->delivery);
+    held_cancelled(attempt->process->held, w);
     free(w->attempt);
     w->delivery = NULL;
     w->attempt = NULL;
+}
+
+/* Those that may have been attempts without an end. */
+static int receives_of(const struct process *p, const struct work *w)
+{
+    int all = w->message.receive_count;
+    int most = w->source->max_retries + 1;
+    if (w->claim)
+        return all - w->record->excused;
+    bool was_out = held_since(p->held, w->source, w->message.first_received_ms);
+    return was_out && all > most ? most : all;
+}
+
+static void deliver_or_hold(struct process *p, struct work *w)
+{
+    int delay_s;
+    if (held_ask(p->held, w, &delay_s) != HELD_BACK) {
+        deliver(p, w);
+        return;
+    }
+    p->counters->held_back++;
+    outcome_uncount(p, w, delay_s);
 }
 
 /* Delivers what may be delivered; the claim's attempt is taken back from what may not. */
@@ -390,9 +454,9 @@ void outcome_deliver(struct process *p, struct work *w)
         route_poison(w->kills, &route);
     else
         route_received(w->source, &w->message, w->hook, w->claim ? w->record : NULL,
-                       clock_wall_ms(), &route);
+                       receives_of(p, w), clock_wall_ms(), &route);
     if (route.action == ROUTE_DELIVER) {
-        deliver(p, w);
+        deliver_or_hold(p, w);
         return;
     }
     struct ledger_record *r = record_of(w, w->message.receive_count);

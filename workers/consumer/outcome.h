@@ -5,6 +5,7 @@
 
 #include "workers/consumer/claims.h"
 #include "workers/consumer/counters.h"
+#include "workers/consumer/held.h"
 #include "workers/consumer/inflight.h"
 #include "workers/consumer/lease.h"
 #include "workers/consumer/settle.h"
@@ -16,6 +17,7 @@ struct process {
     const struct sources *sources; /* borrow */
     struct inflight *inflight;     /* borrow */
     struct counters *counters;     /* borrow */
+    struct held *held;             /* borrow */
     struct lease *lease;           /* own */
     struct claims *claims;         /* own; its callbacks' arg is this process */
     struct settle *settle;         /* own; as above */
@@ -36,10 +38,12 @@ void outcome_die(struct process *p, struct work *w, const char *class, const cha
 void outcome_send_retry(struct process *p, struct work *w);
 /* Deletes it undelivered: the event is done with already, or another message stands for it. */
 void outcome_duplicate(struct process *p, struct work *w, const char *why);
-/* Back to the queue; the record stays as it is, without the claim. */
-void outcome_give_back(struct process *p, struct work *w);
-/* The same before its attempt has begun. */
-void outcome_uncount(struct process *p, struct work *w);
+/* The one way of a message back to its queue without a verdict: visible after delay_s. The record
+ * stays as it is, without the claim. */
+void outcome_give_back(struct process *p, struct work *w, int delay_s);
+/* The same without the attempt that its claim has counted; nor do the receives so far speak against
+ * it, but for its attempts. */
+void outcome_uncount(struct process *p, struct work *w, int delay_s);
 /* Back to the queue for delay_s, without a claim: nothing has been decided about the event. */
 void outcome_defer(struct process *p, struct work *w, int delay_s);
 

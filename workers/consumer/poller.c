@@ -24,6 +24,7 @@ struct poll {
     uint64_t call;     /* 0: free */
     int asked;         /* messages */
     int visibility_s;
+    bool is_sweep;
     int64_t began_mono_ms;
     int64_t ends_mono_ms; /* what it is asked to wait, and a second */
 };
@@ -41,6 +42,7 @@ struct lane {
     int pause_ms;
     int64_t not_before_mono_ms;
     int64_t good_mono_ms; /* the last answer without an error */
+    bool is_held;         /* POLLER_NOT: no answer is to be expected */
 };
 
 struct poller {
@@ -150,6 +152,8 @@ static void on_answer(void *arg, const struct aws_reply *reply, const struct sqs
     int64_t first_byte = reply->http && reply->http->first_byte_mono_ms > 0
                              ? reply->http->first_byte_mono_ms
                              : clock_mono_ms();
+    if (poll->is_sweep)
+        p->callbacks->swept(p->arg, lane->queue, reply->class == AWS_OK ? count : 0);
     for (size_t i = 0; reply->class == AWS_OK && i < count; i++) {
         p->counters->received++;
         fault_point("consumer.received");
@@ -171,7 +175,7 @@ static void count_taken(struct poller *p)
         p->taken[i] = p->lanes[i].asked + (int)inflight_count_of(p->inflight, p->lanes[i].queue);
 }
 
-static void start_poll(struct lane *lane, int max)
+static void start_poll(struct lane *lane, int max, bool is_sweep)
 {
     for (int i = 0; i < POLLS_MAX; i++) {
         struct poll *poll = &lane->polls[i];
@@ -179,7 +183,10 @@ static void start_poll(struct lane *lane, int max)
             continue;
         /* After a failure a short poll: its empty answer says soon that all is well again. */
         int wait_s = *lane->queue->trouble && lane->wait_s > 1 ? 1 : lane->wait_s;
+        if (is_sweep)
+            wait_s = 0;
         poll->asked = max;
+        poll->is_sweep = is_sweep;
         poll->visibility_s = lane->visibility_s;
         poll->began_mono_ms = clock_mono_ms();
         poll->ends_mono_ms = poll->began_mono_ms + (wait_s + 1) * INT64_C(1000);
@@ -245,6 +252,40 @@ static bool wind_down(struct poller *p)
     return poller_active(p) == 0;
 }
 
+static enum poller_mode mode_of(struct lane *lane)
+{
+    const struct poller_callbacks *callbacks = lane->poller->callbacks;
+    enum poller_mode mode =
+        callbacks->mode ? callbacks->mode(lane->poller->arg, lane->queue) : POLLER_FREELY;
+    lane->is_held = mode == POLLER_NOT;
+    return mode;
+}
+
+/* Starts what may be started; when to look again, INT64_MAX: when something has changed. */
+static int64_t poll_lane(struct poller *p, size_t i, int64_t now)
+{
+    struct lane *lane = &p->lanes[i];
+    if (!lane->queue->url)
+        return INT64_MAX;
+    enum poller_mode mode = mode_of(lane);
+    bool is_in_the_way = mode == POLLER_NOT || mode == POLLER_SWEEP;
+    bool can_withdraw = endpoint_is_embedded(lane->queue->endpoint); /* else it ends by itself */
+    int64_t left_ms = is_in_the_way && can_withdraw ? withdraw(lane) : 0;
+    if (mode == POLLER_NOT || (mode != POLLER_FREELY && running(lane) > 0))
+        return left_ms > 0 ? now + left_ms : INT64_MAX;
+    if (lane->not_before_mono_ms > now)
+        return lane->not_before_mono_ms;
+    int wanted = mode == POLLER_FREELY ? lane->wanted : 1;
+    while (running(lane) < wanted) {
+        count_taken(p);
+        int room = poller_room(p->taken, p->lane_count, i, p->slots);
+        if (room == 0)
+            break;
+        start_poll(lane, mode == POLLER_ONE ? 1 : room, mode == POLLER_SWEEP);
+    }
+    return INT64_MAX;
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -259,21 +300,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     }
     p->first = p->lane_count ? (p->first + 1) % p->lane_count : 0;
     for (size_t n = 0; n < p->lane_count; n++) {
-        size_t i = (p->first + n) % p->lane_count;
-        struct lane *lane = &p->lanes[i];
-        if (!lane->queue->url)
-            continue;
-        if (lane->not_before_mono_ms > now) {
-            next = lane->not_before_mono_ms < next ? lane->not_before_mono_ms : next;
-            continue;
-        }
-        while (running(lane) < lane->wanted) {
-            count_taken(p);
-            int room = poller_room(p->taken, p->lane_count, i, p->slots);
-            if (room == 0)
-                break;
-            start_poll(lane, room);
-        }
+        int64_t lane_next = poll_lane(p, (p->first + n) % p->lane_count, now);
+        next = lane_next < next ? lane_next : next;
     }
     if (next != INT64_MAX)
         arm(p, next - now);
@@ -364,7 +392,7 @@ bool poller_healthy(const struct poller *p, char *reason, size_t reason_size)
     for (size_t i = 0; i < p->lane_count; i++) {
         const struct lane *lane = &p->lanes[i];
         int64_t patience_ms = (2 * lane->wait_s + 10) * INT64_C(1000);
-        if (!*lane->queue->trouble && lane->queue->url)
+        if (lane->queue->url && (!*lane->queue->trouble || lane->is_held))
             continue;
         if (now - lane->good_mono_ms > patience_ms || !lane->queue->url) {
             snprintf(reason, reason_size, "%s",

@@ -16,12 +16,25 @@
  * throttled there are fewer polls, too (common/aws/limiter.h). */
 struct poller;
 
+/* How a queue may be polled. */
+enum poller_mode {
+    POLLER_FREELY,
+    POLLER_ONE,   /* one poll for one message */
+    POLLER_SWEEP, /* one short poll for a batch */
+    POLLER_NOT,
+};
+
 struct poller_callbacks {
     /* What a poll has brought, one or more. */
     void (*messages)(void *arg, struct queue *q, const struct sqs_message *messages, size_t count,
                      int visibility_s, int64_t first_byte_mono_ms);
     /* After poller_stop returned false: the last poll is over. */
     void (*ended)(void *arg);
+    /* Asked before each poll; NULL: POLLER_FREELY. While it is POLLER_NOT polls that are parked are
+     * cancelled; poller_kick has it asked again. */
+    enum poller_mode (*mode)(void *arg, const struct queue *q);
+    /* A poll of POLLER_SWEEP was answered, before its messages are handed over; with `mode`. */
+    void (*swept)(void *arg, const struct queue *q, size_t count);
 };
 
 /* All are borrowed and outlive it. slots: in-flight messages of this worker. */

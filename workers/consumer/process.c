@@ -17,7 +17,8 @@
 #include "workers/consumer/poison.h"
 #include "workers/consumer/route.h"
 
-#define BUSY_DOUBLINGS 6
+#define BUSY_LOOKS 12
+#define BUSY_LONGEST_S 600
 
 /* ---- what the record says ---- */
 
@@ -92,7 +93,7 @@ static void on_new_round(void *arg, struct work *w, bool written)
     if (outcome_is_lost(p, w, written))
         return;
     if (p->draining)
-        outcome_uncount(p, w);
+        outcome_uncount(p, w, 0);
     else
         outcome_deliver(p, w);
 }
@@ -112,6 +113,7 @@ static void act_dead(struct process *p, struct work *w)
     r->state = LEDGER_OPEN;
     r->attempts = 1;
     r->not_before_ms = 0;
+    r->excused = 0;
     if (age_of_copy(w) != 0)
         r->seq = w->retry_count;
     outcome_write(p, w, false, on_new_round);
@@ -121,11 +123,11 @@ static void act(struct process *p, struct work *w, bool attempts_over)
 {
     struct ledger_record *r = w->record;
     if (p->draining && r->state == LEDGER_OPEN && !attempts_over) {
-        outcome_uncount(p, w);
+        outcome_uncount(p, w, 0);
         return;
     }
     if (p->draining && !outcome_is_near_redrive(w)) {
-        outcome_give_back(p, w);
+        outcome_give_back(p, w, 0);
         return;
     }
     switch (r->state) {
@@ -212,12 +214,16 @@ static void claimed(struct process *p, struct work *w, const struct ledger_resul
 }
 
 /* A claim that is held is over sooner than it says where its work is short: the first looks come
- * early, at most at its end. */
+ * early, the next at its end. One that is extended over and over is looked at less and less often:
+ * a delivery may take 11 hours, and each look is a receive. */
 static int busy_s(const struct work *w, int64_t wait_ms)
 {
-    int n = w->message.receive_count < BUSY_DOUBLINGS ? w->message.receive_count : BUSY_DOUBLINGS;
+    int n = w->message.receive_count;
     int64_t seconds = (wait_ms + 999) / 1000;
-    return seconds < 1 << n ? (int)seconds : 1 << n;
+    int64_t look = n < BUSY_LOOKS       ? INT64_C(1) << n
+                   : n - BUSY_LOOKS < 4 ? INT64_C(64) << (n - BUSY_LOOKS)
+                                        : BUSY_LONGEST_S;
+    return (int)(n < BUSY_LOOKS && seconds < look ? seconds : look);
 }
 
 static void on_answer(void *arg, struct work *w, const struct ledger_result *result)
@@ -305,7 +311,7 @@ static void handle(struct process *p, struct work *w)
 static void begin(struct process *p, struct work *w)
 {
     if (p->draining && !outcome_is_near_redrive(w)) { /* the answer of a poll that was under way */
-        settle_release(p->settle, w);
+        outcome_give_back(p, w, 0);
         return;
     }
     inflight_begin(p->inflight, w);
@@ -393,13 +399,30 @@ void process_release(struct process *p, bool begun_too)
     for (w = inflight_first(p->inflight); w; w = next) {
         next = TAILQ_NEXT(w, link);
         if (w->stage == WORK_DELIVERING && (begun_too || delivery_waiting(w->delivery))) {
-            if (w->claim && delivery_waiting(w->delivery))
-                w->record->attempts--;
+            bool waiting = delivery_waiting(w->delivery);
             outcome_cancel(w);
-            outcome_give_back(p, w);
+            if (waiting)
+                outcome_uncount(p, w, 0);
+            else
+                outcome_give_back(p, w, 0);
         } else if (begun_too && !outcome_is_near_redrive(w) && settle_give_up(p->settle, w)) {
-            outcome_give_back(p, w);
+            outcome_give_back(p, w, 0);
         }
+    }
+}
+
+void process_hold(struct process *p)
+{
+    struct work *w, *next;
+    int delay_s;
+    for (w = inflight_first(p->inflight); w; w = next) {
+        next = TAILQ_NEXT(w, link);
+        if (w->stage != WORK_DELIVERING || !delivery_waiting(w->delivery) ||
+            held_ask_again(p->held, w, &delay_s) != HELD_BACK)
+            continue;
+        outcome_cancel(w);
+        p->counters->held_back++;
+        outcome_uncount(p, w, delay_s);
     }
 }
 
@@ -418,7 +441,7 @@ static void on_gone(void *arg, struct work *w)
 
 struct process *process_new(struct event_base *base, struct queues *queues,
                             const struct sources *sources, struct inflight *inflight,
-                            struct objects *objects, struct counters *counters,
+                            struct objects *objects, struct held *held, struct counters *counters,
                             const struct process_callbacks *callbacks, void *arg)
 {
     static const struct lease_callbacks lease_callbacks = {on_lease_lost, on_lease_stopped};
@@ -427,6 +450,7 @@ struct process *process_new(struct event_base *base, struct queues *queues,
     struct process *p = xcalloc(1, sizeof(*p));
     p->sources = sources;
     p->inflight = inflight;
+    p->held = held;
     p->counters = counters;
     p->callbacks = callbacks;
     p->arg = arg;

@@ -16,6 +16,7 @@
  * down before the next. The steps are in claims.c, settle.c and route.c. Owns the heartbeats of
  * lease and claim. */
 struct process;
+struct held;
 struct objects;
 struct event_base;
 
@@ -27,7 +28,7 @@ struct process_callbacks {
 /* All are borrowed and outlive it. objects: NULL where no source writes to S3. */
 struct process *process_new(struct event_base *base, struct queues *queues,
                             const struct sources *sources, struct inflight *inflight,
-                            struct objects *objects, struct counters *counters,
+                            struct objects *objects, struct held *held, struct counters *counters,
                             const struct process_callbacks *callbacks, void *arg);
 void process_free(struct process *p); /* before the sources, the objects and the queues */
 
@@ -39,6 +40,9 @@ void process_messages(struct process *p, struct queue *q, const struct sqs_messa
 /* From now on nothing new is begun: messages whose delivery has not begun go back, their attempt
  * uncounted; with begun_too (the drain's deadline) all do. */
 void process_release(struct process *p, bool begun_too);
+
+/* Something is held back (held.h): messages that wait for a place at its destination go back. */
+void process_hold(struct process *p);
 
 /* Appends what is in the way to an array of texts. */
 void process_waiting(const struct process *p, json_t *list);

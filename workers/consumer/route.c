@@ -40,14 +40,13 @@ bool route_readable(const struct source *source, const struct sqs_message *messa
 }
 
 /* Received too often: where nothing else counts each receive was an attempt. */
-static bool is_worn_out(const struct source *source, const struct sqs_message *message,
-                        bool counted, struct route *r)
+static bool is_worn_out(const struct source *source, int receives, bool counted, struct route *r)
 {
     char why[192];
     int limit = source->max_retries + 1 + (counted ? ROUTE_STUCK_RECEIVES : 0);
-    if (message->receive_count <= limit)
+    if (receives <= limit)
         return false;
-    snprintf(why, sizeof(why), "received %d times; %s", message->receive_count,
+    snprintf(why, sizeof(why), "received %d times; %s", receives,
              counted ? "its attempts never came to an end"
                      : "the last attempt never reported its outcome");
     dead(r, counted ? "stuck" : "exhausted", why);
@@ -55,8 +54,8 @@ static bool is_worn_out(const struct source *source, const struct sqs_message *m
 }
 
 void route_received(const struct source *source, const struct sqs_message *message,
-                    const struct webhook *hook, const struct ledger_record *record, int64_t now_ms,
-                    struct route *r)
+                    const struct webhook *hook, const struct ledger_record *record, int receives,
+                    int64_t now_ms, struct route *r)
 {
     char why[192];
     struct rules_failure failure;
@@ -66,7 +65,7 @@ void route_received(const struct source *source, const struct sqs_message *messa
     r->action = ROUTE_DELIVER;
     if (record && record->at_ms > since_ms)
         since_ms = record->at_ms;
-    if (is_worn_out(source, message, record != NULL, r))
+    if (is_worn_out(source, receives, record != NULL, r))
         return;
     if (now_ms - since_ms > source->age_limit_ms) {
         snprintf(why, sizeof(why), "older than the age limit of %lld s",

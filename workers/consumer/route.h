@@ -36,11 +36,12 @@ bool route_readable(const struct source *source, const struct sqs_message *messa
                     struct route *route_out);
 
 /* ROUTE_DELIVER or ROUTE_DEAD, before an attempt. record: of the ledger, where the attempts are
- * counted (and not over); NULL: they are the message's receives. The age counts from the receipt,
- * in a new round from the end of the last one. now_ms is wall time. */
+ * counted (and not over); NULL: they are the message's receives. receives: those of the message
+ * that count. The age counts from the receipt, in a new round from the end of the last one. now_ms
+ * is wall time. */
 void route_received(const struct source *source, const struct sqs_message *message,
-                    const struct webhook *hook, const struct ledger_record *record, int64_t now_ms,
-                    struct route *route_out);
+                    const struct webhook *hook, const struct ledger_record *record, int receives,
+                    int64_t now_ms, struct route *route_out);
 
 /* The dead letter of a message that has killed so many workers. */
 void route_poison(int kills, struct route *route_out);

@@ -8,6 +8,7 @@
 #include "common/conf/conf.h"
 #include "workers/consumer/advice.h"
 #include "common/delivery/errands.h"
+#include "workers/gatekeeper.h"
 
 #define DAY_S 86400
 
@@ -41,6 +42,17 @@ static struct destination *destination_named(struct sources *all, struct event_b
     return d;
 }
 
+/* A destination that many events may find out of order alike. */
+static void read_gate(struct source *s, const json_t *conf)
+{
+    const json_t *one = json_object_get(conf_value(conf, "destinations"), s->destination_name);
+    if (!one || strcmp(conf_str(one, "type"), "http") != 0)
+        return;
+    s->gate_key = xasprintf("%s%s", GATEKEEPER_DESTINATION, s->destination_name);
+    s->breaker_open_ms = conf_int(one, "breaker_open_s") * 1000;
+    s->delivery_ms = conf_int(one, "timeout_s") * 1000;
+}
+
 static int read_source(struct sources *all, struct event_base *base, const json_t *conf,
                        struct queues *queues, const struct sources_means *means, const char *name,
                        const json_t *one)
@@ -63,6 +75,7 @@ static int read_source(struct sources *all, struct event_base *base, const json_
     s->requeue = strcmp(conf_str(one, "retry.strategy"), "requeue") == 0;
     s->deliver_in_outage = strcmp(conf_str(conf, "ledger.outage"), "deliver") == 0;
     s->destination_name = conf_str(one, "destination");
+    read_gate(s, conf);
     if (conf_bool(one, "ledger")) {
         const struct ledger_config config = {.table = conf_str(conf, "ledger.table"),
                                              .claim_ms = s->visibility_s * INT64_C(1000),
@@ -106,8 +119,10 @@ void sources_free(struct sources *all)
         return;
     for (size_t i = 0; i < all->destination_count; i++)
         destination_free(all->destinations[i].destination);
-    for (size_t i = 0; i < all->count; i++)
+    for (size_t i = 0; i < all->count; i++) {
         ledger_free(all->list[i].ledger);
+        free(all->list[i].gate_key);
+    }
     ledger_kills_free(all->kills);
     free(all->destinations);
     free(all->list);
@@ -143,6 +158,16 @@ void sources_advise(const struct sources *all, void (*each)(void *arg, const cha
             tell(advice_retention(dead->name, dead->url, &dead->attributes, &q->attributes), each,
                  arg);
     }
+}
+
+size_t sources_count(const struct sources *all)
+{
+    return all->count;
+}
+
+const struct source *sources_at(const struct sources *all, size_t i)
+{
+    return &all->list[i];
 }
 
 bool sources_use_ledger(const struct sources *all)

@@ -29,6 +29,9 @@ struct source {
     const char *destination_name;    /* borrow, of the configuration */
     struct check *check;             /* borrow, of the errands; NULL: none */
     struct acknowledge *acknowledge; /* borrow, of the errands; NULL: none */
+    char *gate_key;                  /* own: of the destination's gate; NULL: it has none */
+    int64_t breaker_open_ms;         /* where it has one */
+    int64_t delivery_ms;             /* that a delivery may take, where it has one */
     struct ledger *ledger;           /* borrow, of the set; NULL: off */
     bool deliver_in_outage;          /* without the ledger where it cannot be reached */
     bool requeue;                    /* the strategy, else visibility */
@@ -59,6 +62,9 @@ void sources_limit_age(struct sources *all, const struct queue *queue);
 /* What should be set otherwise at the queues (advice.h), of all that are open: each(arg, text). */
 void sources_advise(const struct sources *all, void (*each)(void *arg, const char *text),
                     void *arg);
+
+size_t sources_count(const struct sources *all);
+const struct source *sources_at(const struct sources *all, size_t i);
 
 /* Whether any source has a ledger; whether any writes dead letters to S3. */
 bool sources_use_ledger(const struct sources *all);

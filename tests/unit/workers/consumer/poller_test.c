@@ -16,6 +16,8 @@ static struct {
     struct poller *poller;
     struct counters n;
     json_t *conf;
+    enum poller_mode mode;
+    int swept; /* batches and their messages */
     int ended;
 } t;
 
@@ -27,6 +29,18 @@ static void on_messages(void *arg, struct queue *q, const struct sqs_message *m,
     assert_true(count > 0);
     for (size_t i = 0; i < count; i++)
         inflight_add(t.inflight, q, &m[i]);
+}
+
+static enum poller_mode on_mode(void *arg, const struct queue *q)
+{
+    (void)arg, (void)q;
+    return t.mode;
+}
+
+static void on_swept(void *arg, const struct queue *q, size_t count)
+{
+    (void)arg, (void)q;
+    t.swept += (int)count + 1;
 }
 
 static void on_ended(void *arg)
@@ -53,7 +67,8 @@ static json_t *slice(size_t count)
 
 static void start(size_t queues, int slots)
 {
-    static const struct poller_callbacks callbacks = {on_messages, on_ended};
+    static const struct poller_callbacks callbacks = {
+        .messages = on_messages, .ended = on_ended, .mode = on_mode, .swept = on_swept};
     memset(&t, 0, sizeof(t));
     fake_count = 0;
     fake_base = event_base_new();
@@ -321,11 +336,48 @@ static void the_deadline_cancels_polls_on_aws(void **state)
     assert_true(fake_calls[0].cancelled && fake_calls[1].cancelled);
 }
 
+static void a_queue_that_is_held_back_is_polled_as_told(void **state)
+{
+    (void)state;
+    start(1, 64);
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 1);
+    t.mode = POLLER_NOT;
+    poller_kick(t.poller);
+    fake_run(400); /* parked by then, and cancelled */
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 0);
+    t.mode = POLLER_ONE;
+    poller_kick(t.poller);
+    fake_run(10);
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 1);
+    assert_int_equal(fake_open(FAKE_RECEIVE)->max, 1);
+    assert_int_equal(fake_open(FAKE_RECEIVE)->wait_s, 7);
+    poller_kick(t.poller);
+    fake_run(10);
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 1);
+    t.mode = POLLER_NOT;
+    fake_messages(fake_open(FAKE_RECEIVE), 1);
+    fake_run(10);
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 0);
+    assert_int_equal(t.swept, 0);
+    t.mode = POLLER_SWEEP;
+    poller_kick(t.poller);
+    fake_run(10);
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 1);
+    assert_int_equal(fake_open(FAKE_RECEIVE)->max, 10);
+    assert_int_equal(fake_open(FAKE_RECEIVE)->wait_s, 0);
+    t.mode = POLLER_FREELY;
+    fake_messages(fake_open(FAKE_RECEIVE), 4);
+    assert_int_equal(t.swept, 5);
+    fake_run(10);
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(room_is_shared_fairly),
         cmocka_unit_test_teardown(each_queue_has_one_poll, stop),
+        cmocka_unit_test_teardown(a_queue_that_is_held_back_is_polled_as_told, stop),
         cmocka_unit_test_teardown(full_batches_bring_more_polls_up_to_four_and_empty_ones_fewer,
                                   stop),
         cmocka_unit_test_teardown(polls_ask_only_for_free_slots, stop),

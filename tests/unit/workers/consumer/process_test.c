@@ -11,6 +11,7 @@
 #include "common/delivery/ledger.h"
 #include "common/ipc/inflight_table.h"
 #include "tests/unit/workers/consumer/fake_sqs.h"
+#include "workers/consumer/held.h"
 #include "workers/consumer/objects.h"
 
 /* process.c with claims.c, settle.c and route.c: SQS, the ledger and the destination are scripted
@@ -193,8 +194,11 @@ void delivery_cancel(struct delivery *delivery)
 static struct {
     struct queues *queues;
     struct inflight *inflight;
+    struct held *held;
     struct process *process;
     struct counters n;
+    json_t *told; /* the newest message to the supervisor */
+    int tells, changes;
     json_t *conf;
     struct errands *errands;
     struct sources *sources;
@@ -207,7 +211,8 @@ static struct {
 
 #define CONF                                                                                       \
     "{\"ledger\":{\"table\":\"t\",\"retention_s\":1000,\"outage\":\"wait\"},\"queues\":{},"        \
-    "\"destinations\":{\"trial\":{}},\"sources\":{\"s\":{\"body\":\"json\",\"ledger\":true,"       \
+    "\"destinations\":{\"trial\":{\"type\":\"http\",\"breaker_open_s\":10,\"timeout_s\":30}},"     \
+    "\"sources\":{\"s\":{\"body\":\"json\",\"ledger\":true,"                                       \
     "\"queue\":\"q0\",\"inspection_queue\":\"dlq\",\"dead_letter\":{\"queue\":\"dlq\",\"s3\":"     \
     "false},"                                                                                      \
     "\"destination\":\"trial\",\"event_id\":{\"header\":\"\",\"pointers\":[\"/id\"]},"             \
@@ -227,6 +232,20 @@ static void on_trouble(void *arg, const char *text)
     snprintf(t.trouble, sizeof(t.trouble), "%s", text);
 }
 
+static void on_send(void *arg, json_t *msg)
+{
+    (void)arg;
+    json_decref(t.told);
+    t.told = msg;
+    t.tells++;
+}
+
+static void on_changed(void *arg)
+{
+    (void)arg;
+    t.changes++;
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -244,8 +263,14 @@ static int set_up(void **state)
     t.sources = sources_new(fake_base, t.conf, t.queues, &nowhere);
     t.source = (struct source *)(uintptr_t)sources_of_queue(t.sources, queues_at(t.queues, 0), "s");
     t.ledger = t.source->ledger;
-    t.process =
-        process_new(fake_base, t.queues, t.sources, t.inflight, NULL, &t.n, &callbacks, NULL);
+    const struct held_options held = {.base = fake_base,
+                                      .sources = t.sources,
+                                      .inflight = t.inflight,
+                                      .send = on_send,
+                                      .changed = on_changed};
+    t.held = held_new(&held);
+    t.process = process_new(fake_base, t.queues, t.sources, t.inflight, NULL, t.held, &t.n,
+                            &callbacks, NULL);
     return 0;
 }
 
@@ -254,6 +279,8 @@ static int tear_down(void **state)
     (void)state;
     t.source->ledger = t.ledger;
     process_free(t.process);
+    held_free(t.held);
+    json_decref(t.told);
     inflight_free(t.inflight);
     sources_free(t.sources);
     errands_free(t.errands);
@@ -618,13 +645,19 @@ static void who_is_busy_is_waited_for(void **state)
     receive_body("{\"id\":\"e1\"}", 4, NOW_MS, NULL);
     answer(LEDGER_BUSY, 30500);
     deferred(16, 16);
-    receive_body("{\"id\":\"e1\"}", 40, NOW_MS, NULL);
+    receive_body("{\"id\":\"e1\"}", 11, NOW_MS, NULL);
     answer(LEDGER_BUSY, 30500);
     deferred(31, 31);
+    receive_body("{\"id\":\"e1\"}", 13, NOW_MS, NULL);
+    answer(LEDGER_BUSY, 30500);
+    deferred(128, 128);
+    receive_body("{\"id\":\"e1\"}", 40, NOW_MS, NULL);
+    answer(LEDGER_BUSY, 30500);
+    deferred(600, 600);
     receive();
     answer(LEDGER_NOT_YET, 6100);
     deferred(7, 7);
-    assert_int_equal(t.n.deferred, 4);
+    assert_int_equal(t.n.deferred, 6);
     assert_int_equal(d.started + l.writes, 0);
 }
 
@@ -880,6 +913,307 @@ static void without_a_ledger_receives_count(void **state)
     fake_answer(f, 0, AWS_OK, "");
     deleted();
     assert_int_equal(l.writes, 0);
+}
+
+/* ---- what is held back ---- */
+
+#define GATE "destination:trial"
+
+static void outage(int status, int retry_after_s)
+{
+    const struct delivery_outcome outcome = {.verdict = RETRY,
+                                             .class = "destination",
+                                             .error = "it is out",
+                                             .status = status,
+                                             .took_ms = 0,
+                                             .of_destination = true,
+                                             .retry_after_s = retry_after_s};
+    assert_true(d.under_way);
+    d.under_way = false;
+    d.done(d.arg, &outcome);
+}
+
+static void told(int64_t until_ms)
+{
+    assert_non_null(t.told);
+    assert_string_equal(json_string_value(json_object_get(t.told, "key")), GATE);
+    assert_int_equal(json_integer_value(json_object_get(t.told, "until_ms")), until_ms);
+    json_decref(t.told);
+    t.told = NULL;
+}
+
+static void hear(json_t *msg)
+{
+    held_take(t.held, msg);
+    json_decref(msg);
+}
+
+static void hear_gate(int64_t until_ms)
+{
+    hear(json_pack("{s:s,s:s,s:I,s:s}", "t", "gate", "key", GATE, "until_ms", (json_int_t)until_ms,
+                   "why", "it is out"));
+}
+
+static void hear_probe(bool granted)
+{
+    hear(json_pack("{s:s,s:s,s:b}", "t", "gate", "key", GATE, "probe", (int)granted));
+}
+
+static enum poller_mode mode(void)
+{
+    return held_mode(t.held, queues_at(t.queues, 0));
+}
+
+/* An event that was received for the n-th time and has this record. */
+static void attempt(int count, struct ledger_record *r)
+{
+    receive_body("{\"id\":\"e1\"}", count, NOW_MS, NULL);
+    grant(r);
+}
+
+static void three_failures_of_the_destination_in_a_row_give_the_last_back(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        attempt(1, record(LEDGER_OPEN, 1));
+        outage(503, 0);
+        assert_written(LEDGER_OPEN, 1, true); /* it counts */
+        written(LEDGER_WRITTEN);
+        deferred(1, 1);
+    }
+    assert_null(t.told);
+    assert_int_equal(mode(), POLLER_FREELY);
+    attempt(4, record(LEDGER_OPEN, 3));
+    outage(503, 0);
+    told(10000);
+    assert_written(LEDGER_OPEN, 2, true);
+    assert_int_equal(l.written->excused, 2);
+    assert_int_equal(l.written->not_before_ms, 0);
+    assert_non_null(strstr(l.written->history, "\"attempt\":3,\"error\":\"it is out\""));
+    written(LEDGER_WRITTEN);
+    deferred(10, 10);
+    assert_int_equal(mode(), POLLER_NOT);
+    assert_int_equal(t.n.held_back, 1);
+    assert_int_equal(t.n.retried, 2);
+}
+
+static void what_is_the_events_own_ends_a_row(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        attempt(1, record(LEDGER_OPEN, 1));
+        if (i % 3 == 2)
+            verdict(i % 2 ? RETRY : DEAD, "its own");
+        else
+            outage(0, 0);
+        written(LEDGER_WRITTEN);
+        if (i % 3 == 2 && i % 2 == 0) {
+            fake_answer(fake_wait(FAKE_SEND), 0, AWS_OK, "");
+            written(LEDGER_WRITTEN);
+            deleted();
+        } else {
+            deferred(1, 1);
+        }
+    }
+    assert_null(t.told);
+}
+
+static void who_asks_to_be_left_alone_is_at_once(void **state)
+{
+    (void)state;
+    attempt(1, record(LEDGER_OPEN, 1));
+    outage(502, 7); /* only 429 and 503 may ask */
+    written(LEDGER_WRITTEN);
+    deferred(7, 7);
+    assert_null(t.told);
+    attempt(1, record(LEDGER_OPEN, 1));
+    outage(429, 7);
+    told(7000);
+    assert_written(LEDGER_OPEN, 0, true);
+    written(LEDGER_WRITTEN);
+    deferred(7, 7);
+}
+
+/* Claimed, it turns out that nothing may be delivered; the last attempt even. */
+static void what_is_held_back_goes_back_uncounted(void **state)
+{
+    (void)state;
+    hear_gate(4500);
+    assert_int_equal(mode(), POLLER_NOT);
+    attempt(30, record(LEDGER_OPEN, 6));
+    assert_int_equal(d.started, 0);
+    assert_written(LEDGER_OPEN, 5, true);
+    assert_int_equal(l.written->excused, 25);
+    assert_string_equal(l.written->history, "");
+    written(LEDGER_WRITTEN);
+    deferred(5, 5);
+    hear_gate(0);
+    assert_int_equal(mode(), POLLER_FREELY);
+    attempt(31, record(LEDGER_OPEN, 6));
+    assert_int_equal(d.started, 1);
+    verdict(DELIVERED, "");
+    written(LEDGER_WRITTEN);
+    deleted();
+}
+
+static void the_probe_is_one_event_and_its_verdict_is_told(void **state)
+{
+    (void)state;
+    hear_gate(10000);
+    hear_probe(true);
+    assert_int_equal(mode(), POLLER_ONE);
+    receive_body("{\"id\":\"e1\"}", 200, NOW_MS, NULL);
+    assert_int_equal(mode(), POLLER_NOT); /* not another one before this one is judged */
+    struct ledger_record *r = record(LEDGER_OPEN, 1);
+    r->excused = 199;
+    grant(r);
+    assert_true(json_is_true(json_object_get(t.told, "probe")));
+    told(60000);
+    assert_int_equal(mode(), POLLER_NOT);
+    outage(0, 0); /* bad: open again, with one failure */
+    told(10000);
+    assert_written(LEDGER_OPEN, 0, true);
+    assert_int_equal(l.written->excused, 200);
+    written(LEDGER_WRITTEN);
+    deferred(10, 10);
+    hear_probe(true);
+    r = record(LEDGER_OPEN, 1);
+    r->excused = 200;
+    attempt(201, r);
+    verdict(RETRY, "a 500: it is back, and this is the event's own");
+    told(0);
+    assert_written(LEDGER_OPEN, 1, true);
+    written(LEDGER_WRITTEN);
+    deferred(1, 1);
+    assert_int_equal(mode(), POLLER_FREELY);
+}
+
+static void a_probe_that_is_cut_off_is_used_again(void **state)
+{
+    (void)state;
+    hear_gate(10000);
+    hear_probe(true);
+    attempt(1, record(LEDGER_OPEN, 1));
+    told(60000);
+    l.claim->until_mono_ms = 0;
+    fake_run(250); /* the claim is lost */
+    assert_int_equal(d.cancelled, 1);
+    assert_int_equal(inflight_count(t.inflight), 0);
+    assert_int_equal(mode(), POLLER_ONE);
+    hear_probe(false);
+    assert_int_equal(mode(), POLLER_NOT);
+}
+
+static void what_waits_for_a_place_goes_back_when_the_gate_shuts(void **state)
+{
+    (void)state;
+    attempt(3, record(LEDGER_OPEN, 2));
+    d.waits = true;
+    process_hold(t.process);
+    assert_int_equal(d.cancelled, 0);
+    hear_gate(10000);
+    process_hold(t.process);
+    assert_int_equal(d.cancelled, 1);
+    assert_written(LEDGER_OPEN, 1, true);
+    written(LEDGER_WRITTEN);
+    deferred(10, 10);
+}
+
+/* Days of an outage: no number of receives makes it a dead letter, and afterwards the event has all
+ * the receives that it may have. */
+static void a_long_outage_wears_nothing_out(void **state)
+{
+    (void)state;
+    hear_gate(10000);
+    for (int count = 1; count <= 1000; count++) {
+        struct ledger_record *r = record(LEDGER_OPEN, 1);
+        r->excused = count - 1;
+        hear_probe(true);
+        attempt(count, r);
+        outage(503, 0);
+        assert_written(LEDGER_OPEN, 0, true);
+        assert_int_equal(l.written->excused, count);
+        written(LEDGER_WRITTEN);
+        deferred(9, 10);
+    }
+    hear_gate(0);
+    for (int count = 1106; count <= 1107; count++) {
+        struct ledger_record *r = record(LEDGER_OPEN, 3);
+        r->excused = 1000;
+        attempt(count, r);
+        assert_int_equal(d.under_way, count == 1106); /* stuck is stuck */
+        if (count == 1107)
+            break;
+        verdict(RETRY, "no");
+        written(LEDGER_WRITTEN);
+        deferred(1, 1);
+    }
+    assert_string_equal(l.written->error_class, "stuck");
+    written(LEDGER_WRITTEN);
+    fake_answer(fake_wait(FAKE_SEND), 0, AWS_OK, "");
+    written(LEDGER_WRITTEN);
+    deleted();
+}
+
+static void an_outage_leaves_one_entry_in_the_history(void **state)
+{
+    (void)state;
+    struct ledger_record *r = record(LEDGER_OPEN, 2);
+    ledger_record_failure(r, NOW_MS, "the first", 500, 1);
+    r->attempts = 2;
+    for (int i = 0; i < 20; i++)
+        ledger_record_outage(r, NOW_MS + i * 1000, "out", 503, 1);
+    json_t *history = json_loads(r->history, 0, NULL);
+    assert_int_equal(json_array_size(history), 1);
+    ledger_record_set(&r->history, "");
+    r->attempts = 1;
+    ledger_record_failure(r, NOW_MS, "the first", 500, 1);
+    r->attempts = 2;
+    for (int i = 0; i < 20; i++)
+        ledger_record_outage(r, NOW_MS + i * 1000, "out", 503, 1);
+    json_decref(history);
+    history = json_loads(r->history, 0, NULL);
+    assert_int_equal(json_array_size(history), 2);
+    json_decref(history);
+    ledger_record_free(r);
+}
+
+static void a_paused_source_keeps_its_events(void **state)
+{
+    (void)state;
+    hear(json_pack("{s:s,s:s}", "t", "pause", "source", "somebody else"));
+    assert_int_equal(mode(), POLLER_FREELY);
+    hear(json_pack("{s:s,s:s}", "t", "pause", "source", "s"));
+    assert_int_equal(mode(), POLLER_NOT);
+    attempt(2, record(LEDGER_OPEN, 2));
+    assert_int_equal(d.started, 0);
+    assert_written(LEDGER_OPEN, 1, true);
+    written(LEDGER_WRITTEN);
+    deferred(0, 0);
+    attempt(3, record(LEDGER_DYING, 6)); /* what is not a delivery goes on */
+    fake_answer(fake_wait(FAKE_SEND), 0, AWS_OK, "");
+    written(LEDGER_WRITTEN);
+    deleted();
+    hear(json_pack("{s:s,s:s}", "t", "resume", "source", "s"));
+    assert_int_equal(mode(), POLLER_FREELY);
+}
+
+/* Without the ledger the receives are the attempts, but not those of an outage. */
+static void without_a_ledger_an_outage_kills_nothing_either(void **state)
+{
+    (void)state;
+    t.source->ledger = NULL;
+    hear_gate(10000);
+    for (int count = 1; count <= 50; count++) {
+        hear_probe(true);
+        receive_body("{\"id\":\"e1\"}", count, NOW_MS, NULL);
+        outage(503, 0);
+        deferred(9, 10);
+    }
+    hear_gate(0);
+    receive_body("{\"id\":\"e1\"}", 51, NOW_MS, NULL);
+    verdict(DELIVERED, "");
+    deleted();
 }
 
 static void what_is_no_event_is_inspected_unclaimed(void **state)
@@ -1171,6 +1505,17 @@ int main(void)
         TEST(what_is_sent_after_its_death_begins_a_new_round),
         TEST(in_a_new_round_copies_of_the_old_one_are_deleted),
         TEST(who_is_busy_is_waited_for),
+        TEST(three_failures_of_the_destination_in_a_row_give_the_last_back),
+        TEST(what_is_the_events_own_ends_a_row),
+        TEST(who_asks_to_be_left_alone_is_at_once),
+        TEST(what_is_held_back_goes_back_uncounted),
+        TEST(the_probe_is_one_event_and_its_verdict_is_told),
+        TEST(a_probe_that_is_cut_off_is_used_again),
+        TEST(what_waits_for_a_place_goes_back_when_the_gate_shuts),
+        TEST(a_long_outage_wears_nothing_out),
+        TEST(an_outage_leaves_one_entry_in_the_history),
+        TEST(a_paused_source_keeps_its_events),
+        TEST(without_a_ledger_an_outage_kills_nothing_either),
         TEST(without_the_ledger_events_wait_or_go_on),
         TEST(a_lost_claim_ends_the_delivery),
         TEST(an_outcome_waits_for_the_extension_under_way),

@@ -46,7 +46,7 @@ static struct route received(const char *body, int count, int64_t age_ms, bool d
     const struct sqs_message m = {.receive_count = count, .sent_at_ms = NOW, .damaged = damaged};
     struct route r;
     if (route_readable(&s, &m, &h, "", &r))
-        route_received(&s, &m, &h, NULL, NOW, &r);
+        route_received(&s, &m, &h, NULL, m.receive_count, NOW, &r);
     json_decref(conf);
     return r;
 }
@@ -92,7 +92,7 @@ static void any_body_passes_where_any_is_allowed(void **state)
     const struct sqs_message m = {.receive_count = 1, .sent_at_ms = NOW};
     struct route r;
     assert_true(route_readable(&s, &m, &h, "", &r));
-    route_received(&s, &m, &h, NULL, NOW, &r);
+    route_received(&s, &m, &h, NULL, m.receive_count, NOW, &r);
     assert_int_equal(r.action, ROUTE_DELIVER);
     json_decref(conf);
 }
@@ -110,7 +110,7 @@ static void the_age_limit_counts_from_the_receipt(void **state)
     struct webhook h = hook_with(GOOD, 0);
     const struct sqs_message m = {.receive_count = 1, .sent_at_ms = NOW - 2000000};
     assert_true(route_readable(&s, &m, &h, "", &r));
-    route_received(&s, &m, &h, NULL, NOW, &r);
+    route_received(&s, &m, &h, NULL, m.receive_count, NOW, &r);
     assert_string_equal(r.class, "expired");
     json_decref(conf);
 }
@@ -189,7 +189,7 @@ static void with_the_ledger_only_a_stuck_message_ends(void **state)
     const struct ledger_record record = {.attempts = 1};
     for (int count = 1; count <= 110; count++) {
         const struct sqs_message m = {.receive_count = count, .sent_at_ms = NOW};
-        route_received(&s, &m, &h, &record, NOW, &r);
+        route_received(&s, &m, &h, &record, m.receive_count, NOW, &r);
         assert_int_equal(r.action, count <= 106 ? ROUTE_DELIVER : ROUTE_DEAD);
         assert_string_equal(r.class, count <= 106 ? "" : "stuck");
     }
@@ -206,10 +206,10 @@ static void the_age_of_a_new_round_counts_from_the_end_of_the_last(void **state)
     const struct sqs_message m = {.receive_count = 1, .sent_at_ms = NOW};
     struct route r;
     struct ledger_record record = {.attempts = 1, .at_ms = NOW - 1000000};
-    route_received(&s, &m, &h, &record, NOW, &r);
+    route_received(&s, &m, &h, &record, m.receive_count, NOW, &r);
     assert_int_equal(r.action, ROUTE_DELIVER);
     record.at_ms--;
-    route_received(&s, &m, &h, &record, NOW, &r);
+    route_received(&s, &m, &h, &record, m.receive_count, NOW, &r);
     assert_string_equal(r.class, "expired");
     json_decref(conf);
 }
