@@ -187,7 +187,7 @@ test('a pause outlives consumers, reloads and the service', async (t) => {
 
 test('what is past its age limit is taken out of a paused queue', async (t) => {
     const { s, receiver } = await start(t, () => ({ status: 200 }),
-        { source: { age_limit_s: 60 }, env: { SLUICE_SWEEP_MS: '1000' } });
+        { source: { age_limit_s: 60 }, env: { SLUICE_FAULT_SWEEP_MS: '1000' } });
     await ctl(s, 'pause', 'crm');
     const meta = (id) => JSON.stringify({
         v: 1, trace: id, source: 'crm', event_id: id, at: Date.now() - 120_000, ct: 'application/json', enc: 'raw',

@@ -148,10 +148,10 @@ static void on_swept(void *arg, const struct queue *q, size_t count)
     held_swept(c->held, q, count);
 }
 
-/* One of the consumers sweeps. SLUICE_SWEEP_MS is for tests. */
+/* One of the consumers sweeps. SLUICE_FAULT_SWEEP_MS is for tests. */
 static int64_t sweep_ms(const struct worker *w)
 {
-    const char *text = getenv("SLUICE_SWEEP_MS");
+    const char *text = getenv("SLUICE_FAULT_SWEEP_MS");
     bool is_first = json_integer_value(json_object_get(worker_process(w), "slot")) == 0;
     int64_t ms = text ? strtoll(text, NULL, 10) : HELD_SWEEP_MS;
     return is_first ? ms : 0;
