@@ -282,7 +282,7 @@ static void its_group_is_noted_until_it_is_reaped(void **state)
     int left = 1;
     struct outcome out = {.left = &left, .base = base};
     json_t *conf = conf_new("echo $$ > $DIR/leader; sleep 60", 30, 1);
-    struct destination *d = destination_new(base, "trial", conf);
+    struct destination *d = destination_new(base, "trial", conf, NULL);
     struct webhook *h = hook_new("", 0);
     destination_note_groups(d, &groups);
     struct delivery *delivery = delivery_start(d, h, 1, NULL, on_end, &out);

@@ -63,14 +63,6 @@ static struct fake_call *fake_record(enum fake_kind kind, const char *url, size_
     return c;
 }
 
-uint64_t sqs_get_queue_attributes(struct aws_client *c, const struct aws_endpoint *e,
-                                  const char *queue_url, const struct sqs_options *o,
-                                  aws_reply_cb *done, void *arg)
-{
-    (void)c, (void)e, (void)queue_url, (void)o, (void)done, (void)arg;
-    return 0; /* only a checkup asks */
-}
-
 uint64_t sqs_delete_batch(struct aws_client *c, const struct aws_endpoint *e, const char *queue_url,
                           const char *const *handles, size_t count, const struct sqs_options *o,
                           sqs_batch_cb *done, void *arg)
