@@ -83,6 +83,11 @@ char *obstacle_text(const struct obstacle *o)
             return xasprintf("%s: it cannot be reached; correct the endpoint's URL, or let this "
                              "host through to it (%s)",
                              o->what, r->message);
+        if (!strcmp(r->code, "HTTP 400")) /* the answer to a HEAD has no body */
+            return xasprintf("%s: it is refused without a reason (HTTP 400), as S3 does where the "
+                             "credentials have expired or the region is another: renew them, or "
+                             "correct aws.region",
+                             o->what);
         return xasprintf("%s: %s: %s", o->what, r->code, r->message);
     }
 }

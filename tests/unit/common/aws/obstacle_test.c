@@ -51,6 +51,10 @@ static void each_obstacle_has_its_fix(void **state)
                 "through to it (refused)");
     assert_text(AWS_NO_KEY, 0, "NoSigningKey", "no AWS credentials: set them", false,
                 "queue \"q\": no AWS credentials: set them");
+    assert_text(AWS_INVALID, 400, "HTTP 400", "", true,
+                "queue \"q\": it is refused without a reason (HTTP 400), as S3 does where the "
+                "credentials have expired or the region is another: renew them, or correct "
+                "aws.region");
     assert_text(AWS_THROTTLED, 503, "SlowDown", "slow", false, "queue \"q\": SlowDown: slow");
     assert_text(AWS_INVALID, 400, "InvalidAddress", "bad", true,
                 "queue \"q\": InvalidAddress: bad");
