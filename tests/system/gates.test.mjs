@@ -213,3 +213,40 @@ test('what is past its age limit is taken out of a paused queue', async (t) => {
     await ctl(s, 'resume', 'crm');
     await until('the others', () => receiver.requests.length === 5, { seconds: 20 });
 });
+
+test('redrives to a destination that is out are left for later', async (t) => {
+    let status = 400;
+    const { s, receiver } = await start(t, () => ({ status }), { destination: { breaker_open_s: 3 } });
+    const count = 12;
+    await sendMany(s, count);
+    await until('the dead letters', async () => (await deadLetters(s)).length === count, { seconds: 20 });
+    await empty(s, 10);
+    const retry = async (next_token = '') => {
+        const body = JSON.stringify({ limit: 100, next_token });
+        const answer = await request({ port: s.ports.api }, '/api/v1/dlq/retry', {
+            method: 'POST', body, headers: { 'content-type': 'application/json' },
+        });
+        assert.equal(answer.status, 200, answer.text);
+        return answer.json();
+    };
+    status = 503;
+    const first = await retry(); // two count, the third has them all hold back
+    assert.equal(first.failed.length, 2, JSON.stringify(first));
+    assert.deepEqual(first.processed, []);
+    assert.match(first.errors[0], /^destination:crm is held back, try again in \d s: HTTP status 503/);
+    assert.notEqual(first.next_token, '');
+    const { state, why } = await until('the gate', () => gate(s));
+    assert.deepEqual([state, why], ['open', 'HTTP status 503']);
+    status = 200;
+    const asked = receiver.requests.length;
+    const second = await retry(first.next_token);
+    assert.deepEqual([second.processed, second.failed, second.errors.length], [[], [], 1]);
+    assert.equal(receiver.requests.length, asked);
+    const processed = new Set();
+    await until('all redrives', async () => { // no event comes: a redrive is the probe
+        (await retry()).processed.forEach(({ key }) => processed.add(key));
+        return processed.size === count;
+    }, { seconds: 20, every: 300 });
+    assert.equal(await gate(s), undefined);
+    assert.equal(receiver.requests.length, asked + count);
+});

@@ -133,6 +133,14 @@ struct attempt *attempt_start(const struct attempt_options *options, attempt_cb 
     return a;
 }
 
+void attempt_give_up(struct attempt *a)
+{
+    if (a->over || !delivery_waiting(a->delivery))
+        return;
+    a->until_mono_ms = 0;
+    event_active(a->beat, EV_TIMEOUT, 0);
+}
+
 void attempt_drain(struct attempt *a, int64_t until_mono_ms)
 {
     a->drain_until_mono_ms = until_mono_ms;

@@ -38,6 +38,8 @@ struct attempt_options { /* all borrowed until the end */
 struct attempt *attempt_start(const struct attempt_options *options, attempt_cb *done, void *arg);
 /* One that has not begun ends at once, one that has at this time (in a later turn of the loop). */
 void attempt_drain(struct attempt *a, int64_t until_mono_ms);
+/* One that has not begun ends as ATTEMPT_NOT_BEGUN (in a later turn of the loop); else a no-op. */
+void attempt_give_up(struct attempt *a);
 /* Ends it without its callback. The claim must be freed after it. NULL is a no-op. */
 void attempt_cancel(struct attempt *a);
 

@@ -57,6 +57,11 @@ bool dlq_key_parse(const char *prefix, const char *key, struct dlq_key *out)
     return true;
 }
 
+void dlq_key_first(const char *prefix, char out[DLQ_KEY_BYTES])
+{
+    snprintf(out, DLQ_KEY_BYTES, "%syear=1970/month=01/day=01/hour=00/-.json", prefix);
+}
+
 void dlq_key_before_hour(const char *prefix, int64_t wall_ms, char out[DLQ_KEY_BYTES])
 {
     char t[CLOCK_TEXT_BYTES];

@@ -24,6 +24,7 @@ bool dlq_key_is_trace(const char *text);
 
 /* What sorts before every key of the hour that this time is in, and after every key of the hours
  * before it. */
+void dlq_key_first(const char *prefix, char out[DLQ_KEY_BYTES]);
 void dlq_key_before_hour(const char *prefix, int64_t wall_ms, char out[DLQ_KEY_BYTES]);
 
 /* When a trace id that ingest gave was made (a ULID), or -1: it is another kind of id. */

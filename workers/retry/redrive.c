@@ -14,6 +14,7 @@
 #include "common/delivery/errands.h"
 #include "common/delivery/ledger.h"
 #include "common/webhook/rules.h"
+#include "workers/gatekeeper.h"
 #include "workers/retry/attempt.h"
 #include "workers/retry/dlq_key.h"
 #include "workers/retry/letter.h"
@@ -21,6 +22,7 @@
 
 #define TEXT_BYTES 512
 #define CLASS_BYTES 64
+#define GATE_BYTES 128
 #define QUEUE_MS 45000         /* that a delivery may wait for a free place */
 #define OBJECT_MARGIN_MS 15000 /* the object's claim ends this long after the delivery must */
 #define UNTIMED_DELIVERY_S 30  /* for destinations without a timeout of their own */
@@ -29,6 +31,7 @@
 
 struct redriver {
     const struct dead_letters *d; /* borrowed */
+    struct gatekeeper *gates;     /* borrowed */
     TAILQ_HEAD(, redrive) all;    /* own */
     size_t running;
     struct redrive_counters counters;
@@ -52,6 +55,8 @@ struct redrive {
     struct attempt *attempt;    /* own; NULL while none is under way */
     int64_t attempt_at_ms;      /* wall clock */
     int outcome_tries;
+    char gate[GATE_BYTES];             /* of its destination; "": it has none */
+    bool is_probe;                     /* whether its delivery says if the destination is back */
     struct deadletter_attempt failure; /* its error is `error` */
     enum redrive_end end;
     char note[TEXT_BYTES], error[TEXT_BYTES], class[CLASS_BYTES];
@@ -61,10 +66,11 @@ struct redrive {
 
 static const char stopping[] = "the service is stopping: try again";
 
-struct redriver *redriver_new(const struct dead_letters *d)
+struct redriver *redriver_new(const struct dead_letters *d, struct gatekeeper *gates)
 {
     struct redriver *all = xcalloc(1, sizeof(*all));
     all->d = d;
+    all->gates = gates;
     TAILQ_INIT(&all->all);
     return all;
 }
@@ -110,7 +116,7 @@ void redriver_free(struct redriver *all)
 
 static void count_and_log(struct redrive *r, const struct redrive_result *result)
 {
-    if (result->end == REDRIVE_SKIPPED)
+    if (result->end == REDRIVE_SKIPPED || result->end == REDRIVE_UNTRIED)
         return;
     bool good = result->end == REDRIVE_PROCESSED;
     if (good)
@@ -210,6 +216,70 @@ static void release_failed(struct redrive *r, const char *class, const char *err
 {
     set_failed(r, class, error);
     release(r);
+}
+
+/* ---- the destination's gate ---- */
+
+static const char *destination_of(const struct redrive *r);
+static const json_t *destination_conf(const struct redrive *r, const char *name);
+
+static void find_gate(struct redrive *r)
+{
+    const json_t *conf = destination_conf(r, destination_of(r));
+    if (conf && strcmp(conf_str(conf, "type"), "http") == 0)
+        snprintf(r->gate, sizeof(r->gate), "%s%s", GATEKEEPER_DESTINATION, destination_of(r));
+}
+
+static bool is_probed(const struct redrive *r)
+{
+    const struct redrive *other;
+    TAILQ_FOREACH(other, &r->all->all, link)
+    {
+        if (other->is_probe && strcmp(other->gate, r->gate) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Whether it must not be tried now. When the time of a gate is over one redrive may be, as the
+ * probe of somebody who asks: a quiet queue has no event that would tell. */
+static bool is_held(const struct redrive *r)
+{
+    int64_t now = clock_mono_ms();
+    return *r->gate && !r->is_probe && gatekeeper_holds(r->all->gates, r->gate, now) &&
+           (gatekeeper_left_ms(r->all->gates, r->gate, now) > 0 || is_probed(r));
+}
+
+static void set_untried(struct redrive *r)
+{
+    int64_t left_ms = gatekeeper_left_ms(r->all->gates, r->gate, clock_mono_ms());
+    r->end = REDRIVE_UNTRIED;
+    snprintf(r->error, sizeof(r->error), "%s is held back, try again in %lld s: %.300s", r->gate,
+             (long long)(left_ms / 1000 + 1), gatekeeper_why(r->all->gates, r->gate));
+}
+
+/* Whether a failure is part of an outage of the destination, which says nothing of the event. */
+static bool is_outage(struct redrive *r, const struct delivery_outcome *outcome)
+{
+    bool probe = r->is_probe;
+    int64_t now = clock_mono_ms();
+    r->is_probe = false;
+    if (!*r->gate)
+        return false;
+    if (outcome->verdict != RETRY || !outcome->of_destination) {
+        gatekeeper_worked(r->all->gates, r->gate, probe, now);
+        return false;
+    }
+    bool may_ask = outcome->status == 429 || outcome->status == 503;
+    const struct gatekeeper_failure failure = {
+        .key = r->gate,
+        .why = outcome->error,
+        .began_ms = now - outcome->took_ms,
+        .open_ms = conf_int(destination_conf(r, destination_of(r)), "breaker_open_s") * 1000,
+        .wait_ms = may_ask ? outcome->retry_after_s * INT64_C(1000) : 0,
+        .probe = probe,
+    };
+    return gatekeeper_failed(r->all->gates, &failure, now);
 }
 
 /* ---- after a failed delivery ---- */
@@ -325,13 +395,23 @@ static void write_outcome(struct redrive *r)
 
 /* ---- the delivery ---- */
 
+static void release_untried(struct redrive *r)
+{
+    set_untried(r);
+    release(r);
+}
+
 static void on_attempt(void *arg, enum attempt_end end, const struct delivery_outcome *outcome)
 {
     struct redrive *r = arg;
     r->attempt = NULL;
+    if (end != ATTEMPT_ENDED)
+        r->is_probe = false;
     switch (end) {
     case ATTEMPT_ENDED:
-        if (outcome->verdict == DELIVERED) {
+        if (is_outage(r, outcome)) {
+            release_untried(r);
+        } else if (outcome->verdict == DELIVERED) {
             fault_point("retry.delivered");
             write_outcome(r);
         } else {
@@ -344,7 +424,10 @@ static void on_attempt(void *arg, enum attempt_end end, const struct delivery_ou
                      clock_wall_ms() - r->attempt_at_ms);
         break;
     case ATTEMPT_NOT_BEGUN:
-        release_failed(r, "busy", "the destination is busy: try again");
+        if (is_held(r))
+            release_untried(r);
+        else
+            release_failed(r, "busy", "the destination is busy: try again");
         break;
     case ATTEMPT_CLAIM_LOST:
         ledger_claim_free(r->claim);
@@ -399,6 +482,11 @@ static void deliver(struct redrive *r)
         fail_attempt(r, failure.class, failure.reason, 0, 0);
         return;
     }
+    if (is_held(r)) {
+        release_untried(r);
+        return;
+    }
+    r->is_probe = *r->gate && gatekeeper_holds(r->all->gates, r->gate, clock_mono_ms());
     fault_point("retry.before_deliver");
     const struct attempt_options options = {
         .base = r->d->base,
@@ -538,7 +626,11 @@ static void on_read(void *arg, enum letter_answer answer, const char *text)
     } else if (answer != LETTER_OK) {
         fail(r, answer == LETTER_UNREADABLE ? "unreadable" : "storage", text);
     } else if (may_redrive(r)) {
-        if (r->params->dry_run) {
+        find_gate(r);
+        if (!r->params->dry_run && is_held(r)) {
+            set_untried(r);
+            finish(r);
+        } else if (r->params->dry_run) {
             snprintf(r->note, sizeof(r->note), "would be redriven");
             r->end = REDRIVE_PROCESSED;
             finish(r);
@@ -574,6 +666,16 @@ void redrive_detach(struct redrive *r)
     r->params = NULL;
     if (!r->claimed)
         redrive_free(r);
+}
+
+void redriver_hold(struct redriver *all)
+{
+    struct redrive *r, *next;
+    for (r = TAILQ_FIRST(&all->all); r; r = next) {
+        next = TAILQ_NEXT(r, link);
+        if (r->attempt && is_held(r))
+            attempt_give_up(r->attempt);
+    }
 }
 
 void redriver_drain(struct redriver *all, int64_t deadline_mono_ms)

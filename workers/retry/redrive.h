@@ -15,6 +15,7 @@
  *
  * A crash anywhere leaves the object, and claims that run out by themselves; after the outcome is
  * in the ledger the next redrive finds it and only deletes the object. */
+struct gatekeeper;
 struct redriver; /* all redrives of this worker */
 struct redrive;  /* one under way */
 
@@ -22,6 +23,7 @@ enum redrive_end {
     REDRIVE_PROCESSED, /* delivered, by us or before */
     REDRIVE_FAILED,
     REDRIVE_SKIPPED, /* not wanted: filters, parked, gone */
+    REDRIVE_UNTRIED, /* its destination is held back; the error says so, and nothing is changed */
 };
 
 struct redrive_result { /* borrowed for the callback */
@@ -44,8 +46,8 @@ struct redrive_counters {
     int64_t redriven, failed, parked;
 };
 
-/* d is borrowed. */
-struct redriver *redriver_new(const struct dead_letters *d);
+/* Both are borrowed. */
+struct redriver *redriver_new(const struct dead_letters *d, struct gatekeeper *gates);
 /* Redrives under way are forgotten. Before the dead letters. */
 void redriver_free(struct redriver *r);
 size_t redriver_running(const struct redriver *r);
@@ -53,6 +55,9 @@ struct redrive_counters redriver_counters(const struct redriver *r);
 /* What has not begun to be delivered is given back; what has goes on to its end, at the latest
  * until shortly before the deadline. */
 void redriver_drain(struct redriver *r, int64_t deadline_mono_ms);
+
+/* Something is held back from: redrives that wait for a place at it are given up. */
+void redriver_hold(struct redriver *r);
 
 /* done runs once, never from inside, unless it is detached. */
 struct redrive *redrive_start(struct redriver *r, const struct redrive_request *request,

@@ -9,6 +9,8 @@
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
 #include "common/delivery/errands.h"
+#include "common/ipc/message.h"
+#include "workers/gatekeeper.h"
 #include "workers/http_server.h"
 #include "workers/retry/api.h"
 #include "workers/retry/console.h"
@@ -30,6 +32,7 @@ struct retry {
     struct http_server *server;        /* own */
     struct counts *counts;             /* own */
     struct dead_letters *dead_letters; /* own */
+    struct gatekeeper *gates;          /* own */
     struct redriver *redriver;         /* own */
     struct api *api;                   /* own */
     struct event *ready;               /* own: the latest moment */
@@ -171,8 +174,30 @@ static void on_drain_look(evutil_socket_t fd, short what, void *arg)
         worker_drained(r->worker);
 }
 
+static void on_gate_send(void *arg, json_t *msg)
+{
+    struct retry *r = arg;
+    worker_send(r->worker, msg);
+}
+
+/* Also while the redriver does not exist yet. */
+static void on_gates_changed(void *arg)
+{
+    struct retry *r = arg;
+    if (r->redriver)
+        redriver_hold(r->redriver);
+}
+
+static void retry_message(void *state, const json_t *msg)
+{
+    struct retry *r = state;
+    if (strcmp(message_kind(msg), "gate") == 0)
+        gatekeeper_take(r->gates, msg, clock_mono_ms());
+}
+
 static void *retry_start(struct worker *w)
 {
+    static const struct gatekeeper_callbacks gate_callbacks = {on_gate_send, on_gates_changed};
     struct retry *r = xcalloc(1, sizeof(*r));
     const struct http_server_options options = {
         .max_headers_bytes = 8192,
@@ -195,7 +220,8 @@ static void *retry_start(struct worker *w)
                                        worker_tokens(w), on_letters, r);
     if (!r->dead_letters)
         return NULL;
-    r->redriver = redriver_new(r->dead_letters);
+    r->gates = gatekeeper_new(&gate_callbacks, r);
+    r->redriver = redriver_new(r->dead_letters, r->gates);
     const struct api_options api = {.server = r->server,
                                     .dead_letters = r->dead_letters,
                                     .redriver = r->redriver,
@@ -273,6 +299,7 @@ int main(int argc, char **argv)
                                             .healthy = retry_healthy,
                                             .accept = accept_all,
                                             .object = retry_object,
+                                            .message = retry_message,
                                             .check = retry_check};
     return worker_main(argc, argv, &role);
 }

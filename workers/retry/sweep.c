@@ -68,10 +68,28 @@ static void forget(struct sweep *s, const char *key)
             s->running[i] = NULL;
 }
 
+/* Each once: many redrives may be held back for one reason. */
+static void add_error(struct sweep *s, const char *error)
+{
+    size_t i;
+    json_t *other;
+    json_array_foreach(s->errors, i, other)
+    {
+        if (strcmp(json_string_value(other), error) == 0)
+            return;
+    }
+    json_array_append_new(s->errors, reply_text(error));
+}
+
 static void on_redriven(void *arg, const struct redrive_result *result)
 {
     struct sweep *s = arg;
     forget(s, result->key);
+    if (result->end == REDRIVE_UNTRIED) {
+        add_error(s, result->error);
+        walk_job_untried(s->walk, result->key);
+        return;
+    }
     if (result->end != REDRIVE_SKIPPED)
         add_result(s, result);
     walk_job_done(s->walk, result->end != REDRIVE_SKIPPED);
@@ -111,7 +129,9 @@ static void sweep_free(struct sweep *s)
 static void on_end(void *arg, const struct walk_end *end)
 {
     struct sweep *s = arg;
-    char *token = cursor_make(end->next ? end->next : "");
+    char first[DLQ_KEY_BYTES];
+    dlq_key_first(s->d->prefix, first);
+    char *token = cursor_make(!end->next ? "" : *end->next ? end->next : first);
     size_t good = json_array_size(s->processed);
     size_t bad = json_array_size(s->failed);
     if (*end->error)

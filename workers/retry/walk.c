@@ -13,6 +13,8 @@ struct walk {
     struct event *turn; /* own: steps in the loop's next turn */
     char *beyond;       /* own */
     char *last;         /* own: the last key looked at, or what to start behind */
+    char **seen;        /* own: each key looked at, in order; the first is what to start behind */
+    char *untried;      /* own: the first key of a job that did nothing, or NULL */
     char *error;        /* own */
     char **page;        /* own: keys; those before `at` are dealt with */
     size_t count, at;
@@ -38,6 +40,8 @@ struct walk *walk_new(struct event_base *base, const struct walk_options *option
     assert(options->limit > 0 && options->window > 0);
     w->o = *options;
     w->last = xstrdup(options->after);
+    w->seen = xcalloc(options->max_keys + 1, sizeof(*w->seen));
+    w->seen[0] = xstrdup(options->after);
     w->beyond = xstrdup(options->beyond);
     w->error = xstrdup("");
     w->truncated = true;
@@ -65,6 +69,10 @@ void walk_free(struct walk *w)
     event_free(w->turn);
     drop_page(w);
     free(w->beyond);
+    for (size_t i = 0; i <= w->looked_at; i++)
+        free(w->seen[i]);
+    free(w->seen);
+    free(w->untried);
     free(w->last);
     free(w->error);
     free(w);
@@ -98,9 +106,19 @@ static void look(struct walk *w)
     free(w->last);
     w->last = key;
     w->looked_at++;
+    w->seen[w->looked_at] = xstrdup(key);
     w->running++;
     if (!w->o.start(w->o.arg, key))
         w->running--;
+}
+
+/* What was looked at before a key. */
+static const char *before(const struct walk *w, const char *key)
+{
+    size_t i = 1;
+    while (strcmp(w->seen[i], key) != 0)
+        i++;
+    return w->seen[i - 1];
 }
 
 static void step(struct walk *w)
@@ -114,7 +132,9 @@ static void step(struct walk *w)
     if (w->running > 0 || w->listing || !is_over(w))
         return;
     const struct walk_end end = {
-        .next = at_end(w) && !*w->error ? NULL : w->last,
+        .next = w->untried                ? before(w, w->untried)
+                : at_end(w) && !*w->error ? NULL
+                                          : w->last,
         .error = w->error,
         .looked_at = w->looked_at,
     };
@@ -148,6 +168,16 @@ void walk_job_done(struct walk *w, bool counts)
     w->running--;
     w->counted += counts;
     step(w);
+}
+
+void walk_job_untried(struct walk *w, const char *key)
+{
+    if (!w->untried || strcmp(key, w->untried) < 0) {
+        free(w->untried);
+        w->untried = xstrdup(key);
+    }
+    w->stopped = true;
+    walk_job_done(w, false);
 }
 
 void walk_stop(struct walk *w)

@@ -16,7 +16,7 @@ struct walk;
 struct event_base;
 
 struct walk_end {      /* borrowed for the callback */
-    const char *next;  /* the key behind which there is more; NULL: the end was reached */
+    const char *next;  /* the key behind which there is more, "": the first; NULL: the end */
     const char *error; /* why a page of keys could not be had; "" */
     size_t looked_at;
 };
@@ -49,6 +49,9 @@ void walk_free(struct walk *w);
 void walk_page(struct walk *w, char *const *keys, size_t count, bool truncated, const char *error);
 /* May call done, in which the walk may be freed. */
 void walk_job_done(struct walk *w, bool counts);
+/* The job of this key did nothing: the walk starts no more, and the next one begins with this key
+ * (or the first of several such; what was behind it may be met again). */
+void walk_job_untried(struct walk *w, const char *key);
 /* Starts nothing more; done follows when the jobs under way are. */
 void walk_stop(struct walk *w);
 

@@ -23,6 +23,7 @@ struct world {
     int seen[KEYS_MAX]; /* how often a job was started for it */
     bool counts[KEYS_MAX];
     bool wanted[KEYS_MAX];
+    bool untried[KEYS_MAX], is_over; /* over: nothing may be started any more */
     int running[64];
     size_t running_count, most_running;
     char *list_after; /* a listing is under way */
@@ -48,6 +49,7 @@ static bool start(void *arg, const char *key)
     struct world *w = arg;
     int i = atoi(key);
     w->seen[i]++;
+    assert_false(w->is_over);
     if (!w->wanted[i])
         return false;
     w->running[w->running_count++] = i;
@@ -108,7 +110,13 @@ static void run(struct world *w, const struct walk_options *more)
             give_page(w);
         } else if (w->running_count > 0) {
             int i = w->running[--w->running_count];
-            walk_job_done(w->walk, w->counts[i]);
+            char key[16];
+            snprintf(key, sizeof(key), "%03d", i);
+            w->is_over = w->is_over || w->untried[i];
+            if (w->untried[i])
+                walk_job_untried(w->walk, key);
+            else
+                walk_job_done(w->walk, w->counts[i]);
         }
     }
     walk_free(w->walk);
@@ -253,6 +261,25 @@ static void a_listing_that_fails(void **state)
     free(w);
 }
 
+/* The next walk begins with the first job that did nothing, wherever that is. */
+static void what_was_not_tried_comes_next(void **state)
+{
+    (void)state;
+    static const struct {
+        int untried[2];
+        const char *next;
+    } cases[] = {{{5, 5}, "004"}, {{6, 3}, "002"}, {{0, 7}, ""}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct world *w = new_world();
+        w->untried[cases[i].untried[0]] = w->untried[cases[i].untried[1]] = true;
+        struct walk_options o = usual("", 100);
+        run(w, &o);
+        assert_false(w->at_end);
+        assert_string_equal(w->next, cases[i].next);
+        free(w);
+    }
+}
+
 static void given_keys(void **state)
 {
     (void)state;
@@ -295,6 +322,7 @@ int main(void)
         cmocka_unit_test(ends_before_a_key),
         cmocka_unit_test(ends_by_time_number_and_order),
         cmocka_unit_test(a_listing_that_fails),
+        cmocka_unit_test(what_was_not_tried_comes_next),
         cmocka_unit_test(given_keys),
         cmocka_unit_test(nothing_is_wanted),
     };
