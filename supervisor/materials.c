@@ -87,10 +87,11 @@ static const char *malformed(const json_t *msg)
     return NULL;
 }
 
-/* Drops what the message replaces: the same date, and the oldest one where there are enough. */
+/* Drops what the message replaces: the same date, and the one that came first where there are
+ * enough. */
 static void make_way(struct materials *m, const json_t *msg)
 {
-    struct item *oldest = NULL, *item, *next;
+    struct item *first = NULL, *item, *next;
     size_t dates = 0;
     for (item = TAILQ_FIRST(&m->items); item != NULL; item = next) {
         next = TAILQ_NEXT(item, link);
@@ -101,11 +102,11 @@ static void make_way(struct materials *m, const json_t *msg)
             continue;
         }
         dates++;
-        if (oldest == NULL || strcmp(member(item->msg, "date"), member(oldest->msg, "date")) < 0)
-            oldest = item;
+        if (first == NULL)
+            first = item;
     }
     if (dates >= MATERIALS_DATES)
-        drop(m, oldest);
+        drop(m, first);
 }
 
 int materials_put(struct materials *m, json_t *msg, const char **why_out)

@@ -12,7 +12,7 @@ struct materials;
 
 /* Bounds on what a keyring that lost its mind can make us keep. */
 #define MATERIALS_MAX_ITEMS 512
-#define MATERIALS_DATES 3 /* the newest dates kept for each of the other four */
+#define MATERIALS_DATES 3 /* the dates that came last are kept for each of the other four */
 
 struct materials *materials_new(void);
 void materials_free(struct materials *m); /* wipes */

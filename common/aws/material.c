@@ -155,8 +155,8 @@ static bool same_scope(const struct item *a, const struct item *b)
            !strcmp(a->key.service, b->key.service);
 }
 
-/* Removes the item of this scope and date, or, with date NULL, the scope's oldest one where there
- * are more than the kept number. */
+/* Removes the item of this scope and date, or, with date NULL, the scope's one that came first where
+ * there are more than the kept number: the newest are at the head. */
 static void drop(struct material *m, const struct item *scope, const char *date)
 {
     struct item *item, *found = NULL;
@@ -166,8 +166,7 @@ static void drop(struct material *m, const struct item *scope, const char *date)
         if (!same_scope(item, scope))
             continue;
         dates++;
-        if (date ? !strcmp(item->key.date, date)
-                 : !found || strcmp(item->key.date, found->key.date) < 0)
+        if (!date || !strcmp(item->key.date, date))
             found = item;
     }
     if (!found || (!date && dates <= DATES_KEPT))

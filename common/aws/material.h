@@ -29,8 +29,9 @@ void material_free(struct material *m); /* wipes */
 
 /* Takes in a message; it replaces an earlier one of the same identity, region, service and date
  * (the last to arrive wins, whatever its version: channels are ordered, and the clock of a keyring
- * that starts again may have been set back). The three newest dates of a scope are kept. A key ends
- * the trouble of its identity. 0, or -1 where the message is not well formed. */
+ * that starts again may have been set back). The three dates of a scope that came last are kept:
+ * those of a clock that was ahead for a while must not stay for ever. A key ends the trouble of its
+ * identity. 0, or -1 where the message is not well formed. */
 int material_put(struct material *m, const json_t *msg) __attribute__((warn_unused_result));
 
 /* The key for signing at this time, or NULL where none was published yet. Borrowed until the next

@@ -64,6 +64,19 @@ static void old_dates_go(void **state)
     materials_free(m);
 }
 
+static void a_clock_that_was_years_ahead_is_forgotten(void **state)
+{
+    (void)state;
+    struct materials *m = materials_new();
+    static const char *const dates[] = {"7", "8", "9", "1", "2", "3"};
+    for (size_t i = 0; i < sizeof(dates) / sizeof(dates[0]); i++)
+        assert_int_equal(put(m, item("sqs", dates[i], "k")), 0);
+    struct seen seen = {""};
+    materials_each(m, note, &seen);
+    assert_string_equal(seen.text, "sqs1k sqs2k sqs3k ");
+    materials_free(m);
+}
+
 static void malformed_and_too_many_are_refused(void **state)
 {
     (void)state;
@@ -124,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(newest_of_an_item_replaces),
         cmocka_unit_test(old_dates_go),
+        cmocka_unit_test(a_clock_that_was_years_ahead_is_forgotten),
         cmocka_unit_test(a_need_is_answered_by_what_is_current),
         cmocka_unit_test(malformed_and_too_many_are_refused),
     };

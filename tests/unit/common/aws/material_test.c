@@ -77,11 +77,24 @@ static void three_dates_are_kept(void **state)
         assert_int_equal(put(m, item("sqs", DATES[i], "A", KEY_A, "")), 0);
     assert_int_equal(put(m, item("s3", "20261101", "A", KEY_A, "")), 0);
     assert_non_null(find(m, "sqs", "20261122"));
-    assert_non_null(find(m, "sqs", "20261121"));
     assert_non_null(find(m, "sqs", "20261120"));
+    assert_non_null(find(m, "sqs", "20261118"));
+    assert_null(find(m, "sqs", "20261121"));
     assert_null(find(m, "sqs", "20261119"));
-    assert_null(find(m, "sqs", "20261118"));
     assert_non_null(find(m, "s3", "20261101"));
+    material_free(m);
+}
+
+static void a_clock_that_was_years_ahead_is_forgotten(void **state)
+{
+    (void)state;
+    struct material *m = material_new();
+    static const char *const dates[] = {"20360106", "20360107", "20360108",
+                                        "20261120", "20261121", "20261122"};
+    for (size_t i = 0; i < sizeof(dates) / sizeof(dates[0]); i++)
+        assert_int_equal(put(m, item("sqs", dates[i], "A", KEY_A, "")), 0);
+    for (size_t i = 3; i < 6; i++)
+        assert_non_null(find(m, "sqs", dates[i]));
     material_free(m);
 }
 
@@ -171,6 +184,7 @@ int main(void)
         cmocka_unit_test(keys_are_found_by_scope),
         cmocka_unit_test(the_last_one_wins),
         cmocka_unit_test(three_dates_are_kept),
+        cmocka_unit_test(a_clock_that_was_years_ahead_is_forgotten),
         cmocka_unit_test(malformed_items_are_refused),
         cmocka_unit_test(trouble_stays_until_a_key_comes),
         cmocka_unit_test(keys_know_their_version),
