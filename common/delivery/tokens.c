@@ -96,8 +96,6 @@ static struct item *item_of(struct tokens *t, const char *name)
 static void take_token(struct item *item, const json_t *msg, int64_t version)
 {
     const char *token = json_string_value(json_object_get(msg, "token"));
-    if (version < item->version)
-        return;
     drop_token(item);
     item->token = token && *token ? xstrdup(token) : NULL;
     item->version = version;
@@ -106,11 +104,9 @@ static void take_token(struct item *item, const json_t *msg, int64_t version)
     item->trouble = NULL;
 }
 
-static void take_trouble(struct item *item, const json_t *msg, int64_t version)
+static void take_trouble(struct item *item, const json_t *msg)
 {
     const char *error = json_string_value(json_object_get(msg, "error"));
-    if (version < item->version)
-        return;
     free(item->trouble);
     item->trouble = error && *error ? xstrdup(error) : NULL;
     item->retry_at_ms = json_integer_value(json_object_get(msg, "retry_at_ms"));
@@ -128,7 +124,7 @@ bool tokens_put(struct tokens *t, const json_t *msg)
     if (strcmp(kind, "oauth") == 0)
         take_token(item_of(t, name), msg, json_integer_value(version));
     else if (strcmp(kind, "trouble") == 0 && service && strcmp(service, "oauth") == 0)
-        take_trouble(item_of(t, name), msg, json_integer_value(version));
+        take_trouble(item_of(t, name), msg);
     else
         return false;
     TAILQ_FOREACH(wait, &t->waits, link)
@@ -153,7 +149,7 @@ void token_wait_cancel(struct token_wait *wait)
 static bool is_good(const struct token_wait *wait, int64_t wall_ms)
 {
     const struct item *item = wait->item;
-    return item->token && item->expires_at_ms > wall_ms && item->version > wait->refused_version;
+    return item->token && item->expires_at_ms > wall_ms && item->version != wait->refused_version;
 }
 
 /* Why there will be none; false where it may still come. */

@@ -15,7 +15,8 @@
  *   {"t":"material","kind":"trouble","service":"oauth","identity":NAME,"error":"why","version":2,
  *    "retry_at_ms":…}
  *
- * which a token with a higher version ends. */
+ * which a token ends. The last to arrive wins, whatever its version: channels are ordered, and the
+ * clock of a keyring that starts again may have been set back. */
 struct tokens;
 struct token_wait;
 struct event_base;
@@ -37,7 +38,7 @@ bool tokens_put(struct tokens *t, const json_t *msg);
  * from inside tokens_wait; the wait is over then. */
 typedef void token_cb(void *arg, const char *token, int64_t version, const char *why);
 
-/* Waits for a good token. refused_version: one that was refused, of which a newer is wanted; 0:
+/* Waits for a good token. refused_version: one that was refused, so that another is wanted; 0:
  * any. Ends without one after timeout_ms, and at once while the keyring says why there is none. */
 struct token_wait *tokens_wait(struct tokens *t, const char *name, int64_t refused_version,
                                int64_t timeout_ms, token_cb *done, void *arg);
