@@ -60,6 +60,12 @@ static bool is_printable(const char *text, size_t max)
     return len > 0 && len <= max && !text[len];
 }
 
+/* It goes into JSON too, where escapes would make it longer than a packet. */
+static bool is_token(const char *text)
+{
+    return is_printable(text, AWS_TOKEN_MAX) && !strpbrk(text, "\"\\");
+}
+
 void aws_result_set(struct aws_result *r, const char *access_key_id, const char *secret,
                     const char *token, int64_t expires_at_ms)
 {
@@ -68,7 +74,7 @@ void aws_result_set(struct aws_result *r, const char *access_key_id, const char 
         bad = "access key id";
     else if (!secret || !is_printable(secret, AWS_SECRET_MAX))
         bad = "secret access key";
-    else if (token && *token && !is_printable(token, AWS_TOKEN_MAX))
+    else if (token && *token && !is_token(token))
         bad = "session token";
     if (bad) {
         aws_result_fail(r, AWS_BROKEN, "the %s is missing or not of its form", bad);

@@ -118,6 +118,10 @@ static void failures_say_what_happened(void **state)
         {"echo "
          "'{\"Version\":1,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"B\",\"Expiration\":7}'\n",
          "\"Expiration\" is not a time"},
+        /* Escaped in JSON it would be longer than a packet. */
+        {"printf '{\"Version\":1,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"B\",'\n"
+         "printf '\"SessionToken\":\"%010000d\"}' 0 | sed 's/0/\\\\\\\\/g'\n",
+         "the session token is missing or not of its form"},
         {"yes\n", "it prints more than 64 KiB"},
         {"head -c 70000 /dev/zero\n", "it prints more than 64 KiB"},
     };
