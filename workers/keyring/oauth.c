@@ -41,6 +41,7 @@ struct client {
     int64_t endpoint_until_ms;
     int64_t asked_ms;
     int64_t last_version;
+    int64_t expires_wall_ms; /* of the published token; 0: none was */
     char why[OAUTH_TOKEN_WHY_BYTES]; /* why there is none; "" */
 };
 
@@ -91,14 +92,14 @@ static int64_t next_version(struct client *c)
     return c->last_version;
 }
 
-static void publish_token(struct client *c, const char *token, int64_t expires_wall_ms)
+static void publish_token(struct client *c, const char *token)
 {
     json_t *msg = message_new("material");
     json_object_set_new(msg, "kind", json_string("oauth"));
     json_object_set_new(msg, "identity", json_string(c->name));
     json_object_set_new(msg, "token", json_string(token));
     json_object_set_new(msg, "version", json_integer(next_version(c)));
-    json_object_set_new(msg, "expires_at_ms", json_integer(expires_wall_ms));
+    json_object_set_new(msg, "expires_at_ms", json_integer(c->expires_wall_ms));
     c->all->publish(c->all->arg, msg);
 }
 
@@ -155,7 +156,8 @@ static void took_token(struct client *c, const struct oauth_token *token)
 {
     int64_t now_ms = clock_mono_ms();
     int64_t left_ms = c->asked_ms + token->lifetime_s * 1000 - now_ms;
-    publish_token(c, token->text, clock_wall_ms() + left_ms);
+    c->expires_wall_ms = clock_wall_ms() + left_ms;
+    publish_token(c, token->text);
     oauth_plan_got(&c->plan, c->last_version, c->asked_ms, token->lifetime_s, now_ms, dice());
     c->why[0] = '\0';
     log_info("access token for oauth \"%s\" lifetime_s=%lld", c->name,
@@ -298,6 +300,15 @@ static void take_stale(struct client *c, const json_t *msg)
     publish_trouble(c, c->plan.not_before_ms);
 }
 
+/* Workers judge the token's end by the wall clock, which may have been set forward; our timers run
+ * by the other. */
+static void take_need(struct client *c)
+{
+    if (clock_wall_ms() >= c->expires_wall_ms)
+        oauth_plan_ended(&c->plan);
+    oauth_plan_need(&c->plan, clock_mono_ms());
+}
+
 void oauth_take(struct oauth *o, const json_t *msg)
 {
     struct client *c = find(o, msg);
@@ -306,7 +317,7 @@ void oauth_take(struct oauth *o, const json_t *msg)
     if (strcmp(message_kind(msg), "stale") == 0)
         take_stale(c, msg);
     else if (strcmp(message_kind(msg), "need") == 0)
-        oauth_plan_need(&c->plan, clock_mono_ms());
+        take_need(c);
     arm(c);
 }
 

@@ -34,6 +34,11 @@ void oauth_plan_need(struct oauth_plan *p, int64_t now_ms)
     p->needed_ms = now_ms;
 }
 
+void oauth_plan_ended(struct oauth_plan *p)
+{
+    p->held = false;
+}
+
 bool oauth_plan_refused(struct oauth_plan *p, int64_t version, int64_t now_ms, uint32_t dice)
 {
     p->needed_ms = now_ms;

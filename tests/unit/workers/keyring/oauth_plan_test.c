@@ -58,6 +58,20 @@ static void only_while_it_is_in_use(void **state)
     assert_int_equal(oauth_plan_due_ms(&p, p.expires_ms + 5000 * S), p.expires_ms + 5000 * S);
 }
 
+static void one_that_has_ended_by_another_clock(void **state)
+{
+    (void)state;
+    struct oauth_plan p;
+    oauth_plan_init(&p);
+    oauth_plan_need(&p, NOW);
+    oauth_plan_got(&p, 1, NOW, 3600, NOW, 0);
+    oauth_plan_ended(&p);
+    assert_int_equal(oauth_plan_due_ms(&p, NOW + 1), NOW + 1);
+    assert_false(oauth_plan_refused(&p, 1, NOW + 1, 0));
+    oauth_plan_failed(&p, false, 0, NOW + 1, 0);
+    assert_in_range(oauth_plan_due_ms(&p, NOW + 2), NOW + 500, NOW + 1001);
+}
+
 static void failures_wait_longer(void **state)
 {
     (void)state;
@@ -132,6 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_needs_it),           cmocka_unit_test(renewed_early),
         cmocka_unit_test(only_while_it_is_in_use),   cmocka_unit_test(failures_wait_longer),
+        cmocka_unit_test(one_that_has_ended_by_another_clock),
         cmocka_unit_test(retry_after_is_waited_out), cmocka_unit_test(a_refusal_counts_once),
         cmocka_unit_test(an_api_that_refuses_all),
     };
