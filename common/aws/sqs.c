@@ -19,7 +19,7 @@
 struct op {
     char *body; /* own: the request */
     size_t body_len;
-    size_t count;
+    size_t count; /* of a batch's entries, or of messages at most */
     bool sends;
     char body_md5[SQS_BATCH_MAX][33];
     char attributes_md5[SQS_BATCH_MAX][33]; /* "" where nothing is to be checked */
@@ -325,6 +325,8 @@ static void on_receive(void *arg, const struct aws_reply *reply)
     json_t *json;
     json_array_foreach(list, i, json)
     {
+        if (count == op->count)
+            break; /* nobody keeps room for what was not asked for */
         if (*text_of(json, "ReceiptHandle"))
             take_message(json, &messages[count++]);
         else
@@ -343,6 +345,7 @@ uint64_t sqs_receive(struct aws_client *c, const struct aws_endpoint *e, const c
 {
     struct op *op = op_new(arg);
     op->done.receive = done;
+    op->count = (size_t)max;
     json_t *body = json_pack("{s:s, s:i, s:i, s:i, s:[s, s, s], s:[s]}", "QueueUrl", queue_url,
                              "MaxNumberOfMessages", max, "WaitTimeSeconds", wait_s,
                              "VisibilityTimeout", visibility_s, "MessageSystemAttributeNames",

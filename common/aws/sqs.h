@@ -78,8 +78,8 @@ uint64_t sqs_change_visibility_batch(struct aws_client *c, const struct aws_endp
                                      const int *visibility_s, size_t count,
                                      const struct sqs_options *o, sqs_batch_cb *done, void *arg);
 
-/* One long poll; wait_s 0..20, max 1..10. Never retried here. The lease of what it brings runs from
- * reply->http->first_byte_mono_ms. */
+/* One long poll; wait_s 0..20, max 1..10: what is beyond it in the answer is left out. Never
+ * retried here. The lease of what it brings runs from reply->http->first_byte_mono_ms. */
 uint64_t sqs_receive(struct aws_client *c, const struct aws_endpoint *e, const char *queue_url,
                      int max, int wait_s, int visibility_s, sqs_receive_cb *done, void *arg);
 

@@ -371,6 +371,20 @@ static void messages_are_read(void **state)
     assert_true(r.first_byte >= before);
 }
 
+/* Seven were asked for: room for more was not kept. */
+static void more_than_was_asked_for_is_left(void **state)
+{
+    (void)state;
+    char answer[2048] = "{\"Messages\":[";
+    for (int i = 0; i < 12; i++)
+        strcat(answer, i ? ",{\"ReceiptHandle\":\"h\",\"Body\":\"b\"}"
+                         : "{\"ReceiptHandle\":\"h\",\"Body\":\"b\"}");
+    strcat(answer, "]}");
+    struct received r = receive((struct fake_step){200, answer, NULL, NULL, false}, NULL);
+    assert_int_equal(r.class, AWS_OK);
+    assert_int_equal(r.count, 7);
+}
+
 static void nothing_received_is_not_an_error(void **state)
 {
     (void)state;
@@ -486,6 +500,7 @@ int main(void)
         cmocka_unit_test(a_refused_call_has_no_results),
         cmocka_unit_test(deletes_and_visibility_changes),
         cmocka_unit_test(messages_are_read),
+        cmocka_unit_test(more_than_was_asked_for_is_left),
         cmocka_unit_test(nothing_received_is_not_an_error),
         cmocka_unit_test(queues_are_named_and_found),
         cmocka_unit_test(queue_attributes_are_asked),
