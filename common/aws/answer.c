@@ -63,16 +63,28 @@ static void look_for_region(struct answer *a, const struct aws_endpoint *endpoin
 
 /* ---- judging ---- */
 
+/* S3 may have answered "200" before it knew that it would fail. */
+static bool is_error_document(const struct http_answer *http)
+{
+    struct xml_reader r;
+    struct xml_piece piece = {0};
+    xml_start(&r, http->body, http->body_len);
+    enum xml_token token = xml_next(&r, &piece);
+    free(piece.text);
+    return token == XML_START && strcmp(piece.name, "Error") == 0;
+}
+
+/* status: the answer's own, or what it should have been. */
 static void judge_error(struct answer *a, const struct aws_endpoint *endpoint,
-                        const struct http_answer *http)
+                        const struct http_answer *http, int status)
 {
     const char *query_error = http_answer_header(http, "x-amzn-query-error");
     if (!query_error && http->body_len && http->body[0] == '<')
-        aws_error_read_xml(http->body, http->body_len, http->status, &a->error);
+        aws_error_read_xml(http->body, http->body_len, status, &a->error);
     else
-        aws_error_read(a->json, query_error, http->status, &a->error);
-    set(a, aws_error_class(&a->error, http->status), a->error.code, a->error.message);
-    if (strcmp(endpoint->service, "s3") == 0 && may_be_elsewhere(http->status))
+        aws_error_read(a->json, query_error, status, &a->error);
+    set(a, aws_error_class(&a->error, status), a->error.code, a->error.message);
+    if (strcmp(endpoint->service, "s3") == 0 && may_be_elsewhere(status))
         look_for_region(a, endpoint, http);
 }
 
@@ -83,7 +95,9 @@ static void judge(struct answer *a, const struct aws_endpoint *endpoint,
         set(a, http->outcome == HTTP_TOO_LARGE ? AWS_TOO_LARGE : AWS_TRANSIENT,
             outcome_code(http->outcome), http->error);
     else if (http->status < 200 || http->status > 299)
-        judge_error(a, endpoint, http);
+        judge_error(a, endpoint, http, http->status);
+    else if (request->empty_answer && is_error_document(http))
+        judge_error(a, endpoint, http, 500);
     else if (request->json_answer && http->body_len && !a->json)
         set(a, AWS_TRANSIENT, "UnreadableAnswer", "the answer is not a JSON object");
     if (http->outcome == HTTP_ANSWERED && request->intact && !request->intact(&a->reply))

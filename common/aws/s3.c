@@ -70,11 +70,26 @@ static void plain_reply(struct pending *p, const struct aws_reply *reply)
     p->done(p->arg, reply);
 }
 
+static struct aws_reply unreadable(const struct aws_reply *reply, const char *message)
+{
+    struct aws_reply damaged = *reply;
+    damaged.class = AWS_TRANSIENT;
+    damaged.code = "UnreadableAnswer";
+    damaged.message = message;
+    return damaged;
+}
+
 /* ---- objects ---- */
 
+/* What is stored has an ETag: without one it was not S3 that said so. */
 static void put_reply(struct pending *p, const struct aws_reply *reply)
 {
     const char *etag = reply->class == AWS_OK ? http_answer_header(reply->http, "ETag") : NULL;
+    if (reply->class == AWS_OK && !etag) {
+        const struct aws_reply damaged = unreadable(reply, "the answer names no ETag");
+        p->put_done(p->arg, &damaged, NULL);
+        return;
+    }
     p->put_done(p->arg, reply, etag);
 }
 
@@ -109,6 +124,7 @@ uint64_t s3_put_object(struct aws_client *c, const struct aws_endpoint *e, const
         .header_count = count,
         .body = put->body,
         .body_len = put->body_len,
+        .empty_answer = true,
     };
     struct pending pending = {.reply = put_reply, .put_done = done, .arg = arg};
     uint64_t id = call(c, e, &request, bucket, put->key, o, &pending);
@@ -161,6 +177,7 @@ uint64_t s3_delete_object(struct aws_client *c, const struct aws_endpoint *e, co
         .method = "DELETE",
         .headers = headers,
         .header_count = if_match && !e->unconditional ? 1 : 0,
+        .empty_answer = true,
     };
     struct pending pending = {.reply = plain_reply, .done = done, .arg = arg};
     return call(c, e, &request, bucket, key, o, &pending);
@@ -252,10 +269,7 @@ static void list_reply(struct pending *p, const struct aws_reply *reply)
     if (reply->class != AWS_OK) {
         p->list_done(p->arg, reply, NULL, 0, false);
     } else if (!read_listing(reply, &l)) {
-        struct aws_reply damaged = *reply;
-        damaged.class = AWS_TRANSIENT;
-        damaged.code = "UnreadableAnswer";
-        damaged.message = "the answer is not a ListBucketResult";
+        const struct aws_reply damaged = unreadable(reply, "the answer is not a ListBucketResult");
         p->list_done(p->arg, &damaged, NULL, 0, false);
     } else {
         p->list_done(p->arg, reply, l.objects, l.count, l.truncated);

@@ -38,7 +38,8 @@ struct s3_listed {
     int64_t modified_ms;
 };
 
-/* Where !AWS_OK the other arguments are NULL / 0. */
+/* Where !AWS_OK the other arguments are NULL / 0. What says that it worked but is no answer of S3's
+ * (no ETag, no listing) is AWS_TRANSIENT with code "UnreadableAnswer". */
 typedef void s3_put_cb(void *arg, const struct aws_reply *reply, const char *etag);
 typedef void s3_get_cb(void *arg, const struct aws_reply *reply, const struct s3_got *got);
 typedef void s3_list_cb(void *arg, const struct aws_reply *reply, const struct s3_listed *objects,

@@ -29,7 +29,7 @@ static void answers_have_classes(void **state)
 {
     (void)state;
     static const struct aws_request xml = {0}, json = {.json_answer = true},
-                                    checked = {.intact = never};
+                                    put = {.empty_answer = true}, checked = {.intact = never};
     static const struct {
         const struct aws_endpoint *endpoint;
         const struct aws_request *request;
@@ -66,6 +66,17 @@ static void answers_have_classes(void **state)
         {&s3, &xml, HTTP_ANSWERED, 503, moved, "", AWS_TRANSIENT, "HTTP 503", ""},
         {&s3, &xml, HTTP_ANSWERED, 301, NULL, "", AWS_INVALID, "HTTP 301", ""},
         {&sqs, &json, HTTP_ANSWERED, 400, moved, "{}", AWS_INVALID, "HTTP 400", ""},
+        {&s3, &put, HTTP_ANSWERED, 200, NULL, "", AWS_OK, "", ""},
+        {&s3, &put, HTTP_ANSWERED, 200, NULL, "<PutObjectResult/>", AWS_OK, "", ""},
+        {&s3, &put, HTTP_ANSWERED, 200, NULL,
+         "<?xml version=\"1.0\"?>\n<Error><Code>InternalError</Code><Message>m</Message></Error>",
+         AWS_TRANSIENT, "InternalError", "m"},
+        {&s3, &put, HTTP_ANSWERED, 200, NULL, "<Error><Code>Unheard</Code></Error>", AWS_TRANSIENT,
+         "Unheard", ""},
+        {&s3, &put, HTTP_ANSWERED, 200, NULL, "<Error><Code>SlowDown</Code></Error>", AWS_THROTTLED,
+         "SlowDown", ""},
+        {&s3, &xml, HTTP_ANSWERED, 200, NULL, "<Error><Code>SlowDown</Code></Error>", AWS_OK, "",
+         ""}, /* an object */
         {&s3, &checked, HTTP_ANSWERED, 200, NULL, "x", AWS_TRANSIENT, "BadChecksum", "checksum"},
         {&s3, &checked, HTTP_ANSWERED, 404, NULL, "x", AWS_TRANSIENT, "BadChecksum", "checksum"},
         {&s3, &checked, HTTP_TIMEOUT, 0, NULL, "", AWS_TRANSIENT, "Timeout", "why"},

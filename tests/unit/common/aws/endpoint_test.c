@@ -109,7 +109,7 @@ static void expect_line(const struct fake_aws *f, size_t n, const char *line)
 static void the_endpoint_shapes_requests(void **state)
 {
     (void)state;
-    static const struct fake_step steps[] = {{200, "", NULL, NULL, false}};
+    static const struct fake_step steps[] = {{200, "", "ETag: \"e\"\r\n", NULL, false}};
     static const struct s3_options limits = {
         .timeout_ms = 5000, .deadline_ms = 5000, .max_attempts = 1};
     struct s3_put put = {.key = "dlq/year=2026/a+b c.json",
@@ -152,6 +152,30 @@ static void the_endpoint_shapes_requests(void **state)
     fake_aws_free(&f);
 }
 
+static void on_refused_put(void *arg, const struct aws_reply *reply, const char *etag)
+{
+    assert_int_equal(reply->class, AWS_TRANSIENT);
+    assert_string_equal(reply->code, "UnreadableAnswer");
+    assert_null(etag);
+    ++*(int *)arg;
+}
+
+/* What says "200" without an ETag is not S3: the page of a proxy, for example. */
+static void nothing_is_stored_without_an_etag(void **state)
+{
+    (void)state;
+    static const struct fake_step steps[] = {{200, "<html>welcome</html>", NULL, NULL, false}};
+    static const struct s3_options limits = {
+        .timeout_ms = 5000, .deadline_ms = 5000, .max_attempts = 1};
+    const struct s3_put put = {
+        .key = "k", .body = "{}", .body_len = 2, .content_type = "application/json"};
+    struct fake_aws f = fake_aws_new("s3", steps, 1, true);
+    int calls = 0;
+    s3_put_object(f.client, &f.endpoint, "letters", &put, &limits, on_refused_put, &calls);
+    run_until(f.base, &calls, 1);
+    fake_aws_free(&f);
+}
+
 static void on_list(void *arg, const struct aws_reply *reply, const struct s3_listed *objects,
                     size_t count, bool truncated)
 {
@@ -185,6 +209,7 @@ int main(void)
         cmocka_unit_test(services_have_endpoints),
         cmocka_unit_test(a_bucket_may_be_in_the_host),
         cmocka_unit_test(the_endpoint_shapes_requests),
+        cmocka_unit_test(nothing_is_stored_without_an_etag),
         cmocka_unit_test(keys_in_queries_are_encoded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
