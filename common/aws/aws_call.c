@@ -194,12 +194,13 @@ static void log_skew(const struct call *call)
              llabs((long long)s), s < 0 ? "ahead of" : "behind", call->service->name, call->host);
 }
 
-/* Looks at the service's clock. Whether the call goes on because its date was wrong: once a call.
- */
+/* Looks at the service's clock where the request was refused: what was not had a good date,
+ * whatever the Date of the answer, which a proxy may have written. Whether the call goes on because
+ * its date was wrong: once a call. */
 static bool is_redated(struct call *call, const struct aws_reply *reply)
 {
     bool blamed = answer_is_about_clock(reply);
-    if (reply->http->outcome != HTTP_ANSWERED ||
+    if ((!blamed && reply->class != AWS_DENIED) ||
         !clock_skew_learn(&call->service->skew, clock_wall_ms(),
                           http_answer_header(reply->http, "Date"), blamed))
         return false;

@@ -239,7 +239,7 @@ enum aws_class aws_entry_class(const char *code, bool sender_fault)
 
 bool aws_worth_retry(enum aws_class class)
 {
-    return class == AWS_THROTTLED || class == AWS_TRANSIENT || class == AWS_EXPIRED;
+    return class == AWS_THROTTLED || class == AWS_TRANSIENT;
 }
 
 int64_t aws_retry_delay_ms(enum aws_class class, int n, double random01, int64_t hint_ms)

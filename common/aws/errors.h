@@ -46,7 +46,7 @@ enum aws_class aws_error_class(const struct aws_error *error, int status);
 /* The same for an entry of a batch's `Failed` list, which has no status. */
 enum aws_class aws_entry_class(const char *code, bool sender_fault);
 
-/* Whether another attempt at the same call may succeed. */
+/* Whether another attempt at the same call, with the same key, may succeed. */
 bool aws_worth_retry(enum aws_class class);
 
 /* How long to wait before attempt n + 1, after n >= 1 attempts: full jitter, random01 in [0, 1].

@@ -258,7 +258,7 @@ static void every_class_has_a_word_and_a_verdict(void **state)
     (void)state;
     for (int i = AWS_OK; i <= AWS_NO_KEY; i++) {
         assert_non_null(aws_class_word((enum aws_class)i));
-        bool worth = i == AWS_THROTTLED || i == AWS_TRANSIENT || i == AWS_EXPIRED;
+        bool worth = i == AWS_THROTTLED || i == AWS_TRANSIENT;
         assert_int_equal(aws_worth_retry((enum aws_class)i), worth);
     }
 }
