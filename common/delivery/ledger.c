@@ -122,8 +122,11 @@ int64_t ledger_now_ms(const struct ledger *l)
     return clock_wall_ms() + l->offset_ms;
 }
 
+/* From the table's own answers: another one may be that of a proxy with a clock of its own. */
 static void learn_offset(struct ledger *l, const struct aws_reply *reply)
 {
+    if (reply->class != AWS_OK && reply->class != AWS_CONFLICT)
+        return;
     l->clock_known = l->clock_known || reply->class == AWS_OK;
     const char *date = reply->http ? http_answer_header(reply->http, "Date") : NULL;
     int64_t at_ms;

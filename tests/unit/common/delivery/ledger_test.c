@@ -558,6 +558,13 @@ static void times_are_the_servers(void **state)
     start_claim(6); /* whole seconds: so little is no difference */
     assert_int_equal(sent_number(":now"), WALL_MS);
     answer(AWS_CONFLICT, "Item", item_of("delivered", 1), "nonsense");
+    seen.count = 0;
+    start_claim(6); /* the page of a proxy whose clock is wrong */
+    answer(AWS_TRANSIENT, "", NULL, "Sat, 21 Nov 2026 10:30:00 GMT");
+    seen.count = 0;
+    start_claim(6);
+    assert_int_equal(sent_number(":now"), WALL_MS);
+    answer(AWS_CONFLICT, "Item", item_of("delivered", 1), NULL);
 }
 
 static void start_redrive(bool force);
