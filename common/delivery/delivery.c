@@ -24,8 +24,9 @@ struct delivery {
     const struct destination *to; /* borrow */
     const struct webhook *hook;   /* borrow */
     int number;
-    struct check_call *checking; /* own, while the source's check is made */
-    void *attempt;               /* own, of the type; NULL until then */
+    struct check_call *checking;              /* own, while the source's check is made */
+    void *attempt;                            /* own, of the type; NULL until then */
+    void (*handling)(void *arg, bool begins); /* or NULL */
     delivery_cb *done;
     void *arg;
     int64_t started_mono_ms;
@@ -93,7 +94,9 @@ static void on_checked(void *arg, const struct check_result *result)
     const struct delivery_outcome *o = &result->outcome;
     delivery->checking = NULL;
     if (result->passed) {
+        delivery_handling(delivery, true);
         begin(delivery);
+        delivery_handling(delivery, false);
         return;
     }
     delivery_set_retry_after(delivery, o->retry_after_s);
@@ -112,6 +115,7 @@ struct delivery *delivery_start(struct destination *d, const struct webhook *hoo
     delivery->done = done;
     delivery->arg = arg;
     delivery->started_mono_ms = clock_mono_ms();
+    delivery->handling = record ? record->handling : NULL;
     set_key(delivery, d, hook, record);
     if (record && record->check)
         delivery->checking = check_start(record->check, hook, on_checked, delivery);
@@ -140,6 +144,12 @@ void delivery_cancel(struct delivery *delivery)
 const char *delivery_key(const struct delivery *delivery)
 {
     return delivery->key;
+}
+
+void delivery_handling(const struct delivery *delivery, bool begins)
+{
+    if (delivery->handling)
+        delivery->handling(delivery->arg, begins);
 }
 
 void delivery_set_retry_after(struct delivery *delivery, int seconds)

@@ -43,6 +43,9 @@ struct delivery_record {
     int revision;          /* of a corrected payload */
     struct check *check;   /* borrowed; NULL: none. It is part of the attempt and comes first: where
                               it fails nothing is delivered, and the outcome is the check's */
+    /* Called with the callback's arg, true before the attempt handles what is in the event in a
+     * turn of its own, false after it; NULL: nobody wants to know. */
+    void (*handling)(void *arg, bool begins);
 };
 
 /* Runs once, never from inside delivery_start, not after delivery_cancel. outcome is borrowed. */

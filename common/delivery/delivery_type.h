@@ -31,6 +31,9 @@ extern const struct delivery_type to_http_type;
 /* The attempt's idempotency key (delivery_ids.h), for a type that can pass it on. */
 const char *delivery_key(const struct delivery *delivery);
 
+/* Around code that handles what is in the event and may run outside of start. */
+void delivery_handling(const struct delivery *delivery, bool begins);
+
 /* What the outcome's retry_after_s will be; before delivery_finish. */
 void delivery_set_retry_after(struct delivery *delivery, int seconds);
 

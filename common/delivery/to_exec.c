@@ -330,7 +330,9 @@ static struct event *watch(struct exec_attempt *a, int fd, short what, event_cal
 
 static int run(struct exec_attempt *a)
 {
+    delivery_handling(a->delivery, true);
     char **env = make_environment(a);
+    delivery_handling(a->delivery, false);
     a->group = a->to->groups ? a->to->groups->place(a->to->groups->arg) : NULL;
     int failed = exec_child_start(a->to->file, a->to->argv, env, a->group, &a->child);
     int saved = errno;

@@ -110,9 +110,8 @@ static void add_signature(struct http_headers *h, const struct http_attempt *a, 
     buf_free(&signature);
 }
 
-static void add_headers(void *arg, struct http_headers *h)
+static void describe(const struct http_attempt *a, struct http_headers *h)
 {
-    const struct http_attempt *a = arg;
     const struct webhook *hook = a->hook;
     char traceparent[DELIVERY_IDS_TRACEPARENT_BYTES], number[16];
     const char *key = delivery_key(a->delivery);
@@ -133,6 +132,14 @@ static void add_headers(void *arg, struct http_headers *h)
     {
         http_headers_add_plain(h, name, json_string_value(value));
     }
+}
+
+static void add_headers(void *arg, struct http_headers *h)
+{
+    const struct http_attempt *a = arg;
+    delivery_handling(a->delivery, true);
+    describe(a, h);
+    delivery_handling(a->delivery, false);
 }
 
 static void on_end(void *arg, const struct http_end *end)

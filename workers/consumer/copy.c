@@ -72,17 +72,10 @@ static int delay_s(const struct copy *c)
     return seconds <= 0 ? 0 : seconds > DELAY_MAX_S ? DELAY_MAX_S : (int)seconds;
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *arg)
+static void send_copy(struct copy *c)
 {
-    (void)fd;
-    (void)what;
     static const struct sqs_options options = {
         .timeout_ms = 5000, .deadline_ms = 10000, .max_attempts = 2};
-    struct copy *c = arg;
-    if (!c->to->url || (c->before && fault_point(c->before))) {
-        try_later(c);
-        return;
-    }
     struct sqs_outgoing out = {.body = c->work->message.body,
                                .body_len = c->work->message.body_len,
                                .attributes = c->list,
@@ -92,6 +85,21 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         out.attributes = deadletter_attributes(c->letter, &out.attribute_count);
     c->call =
         sqs_send_batch(c->to->client, c->to->endpoint, c->to->url, &out, 1, &options, on_sent, c);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct copy *c = arg;
+    struct work *w = c->work;
+    if (!c->to->url || (c->before && fault_point(c->before))) {
+        try_later(c);
+        return;
+    }
+    inflight_begin(w->inflight, w);
+    send_copy(c);
+    inflight_end(w->inflight);
 }
 
 static struct copy *start(struct event_base *base, struct work *w, struct queue *to, copy_cb *done,

@@ -12,6 +12,7 @@ struct inflight {
     size_t count;
     uint64_t last_id;
     struct inflight_table *table; /* borrow, or NULL */
+    int depth;                    /* of inflight_begin */
 };
 
 struct inflight *inflight_new(void)
@@ -45,13 +46,13 @@ void inflight_claimed(struct inflight *all, const struct work *w, const char *le
 
 void inflight_begin(struct inflight *all, const struct work *w)
 {
-    if (all->table)
+    if (all->depth++ == 0 && all->table)
         inflight_table_begin(all->table, w->queue->url ? w->queue->url : "", w->message.id);
 }
 
 void inflight_end(struct inflight *all)
 {
-    if (all->table)
+    if (--all->depth == 0 && all->table)
         inflight_table_end(all->table);
 }
 
@@ -96,6 +97,7 @@ struct work *inflight_add(struct inflight *all, struct queue *queue,
 {
     struct work *w = xcalloc(1, sizeof(*w));
     w->id = ++all->last_id;
+    w->inflight = all;
     w->queue = queue;
     copy_message(&w->message, message);
     w->slot = all->table && queue->url

@@ -36,6 +36,7 @@ enum work_stage {
 struct work {
     TAILQ_ENTRY(work) link;
     uint64_t id;                 /* never 0 */
+    struct inflight *inflight;   /* borrow: it is in there */
     struct queue *queue;         /* borrow */
     const struct source *source; /* borrow */
     struct sqs_message message;  /* own, with all it points to */
@@ -88,8 +89,9 @@ void inflight_use_table(struct inflight *all, struct inflight_table *table);
 /* The ledger is about to be asked for a claim on its event. */
 void inflight_claimed(struct inflight *all, const struct work *w, const char *ledger_id,
                       const char *owner);
-/* Around the code that handles what is in a message: if we die there, it was its fault. Not nested;
- * the message may have left by the end. */
+/* Around the code that handles what is in a message: if we die there, it was its fault. Every
+ * callback of the loop that comes to such code needs it. Of nested ones the outermost counts; the
+ * message may have left by the end. */
 void inflight_begin(struct inflight *all, const struct work *w);
 void inflight_end(struct inflight *all);
 

@@ -40,8 +40,8 @@ struct object_write {
     struct event *timer; /* own: the next try */
     uint64_t call;       /* 0: none under way */
     int pause_ms;
+    struct work *work; /* borrow: whose dead letter it is */
     object_write_cb *done;
-    void *arg;
 };
 
 static const struct s3_options limits = {
@@ -158,7 +158,7 @@ static void stored(struct object_write *w)
     if (*all->trouble)
         log_info("bucket \"%s\": works again", all->bucket);
     *all->trouble = '\0';
-    w->done(w->arg, w->key); /* may free w */
+    w->done(w->work, w->key); /* may free w */
 }
 
 static void set_key(struct object_write *w)
@@ -184,11 +184,10 @@ static bool same_round(const struct object_write *w, const struct deadletter_obj
     return there->failed_at_ms == w->ours->failed_at_ms;
 }
 
-static void on_got(void *arg, const struct aws_reply *reply, const struct s3_got *got)
+static void judge_stored(struct object_write *w, const struct aws_reply *reply,
+                         const struct s3_got *got)
 {
-    struct object_write *w = arg;
     char reason[128];
-    w->call = 0;
     if (reply->class == AWS_MISSING && strcmp(reply->code, "NoSuchBucket") != 0) {
         try_later(w); /* it has just been deleted: create it */
         return;
@@ -212,6 +211,16 @@ static void on_got(void *arg, const struct aws_reply *reply, const struct s3_got
         try_now(w);
     }
     deadletter_object_free(there);
+}
+
+static void on_got(void *arg, const struct aws_reply *reply, const struct s3_got *got)
+{
+    struct object_write *w = arg;
+    struct inflight *all = w->work->inflight;
+    w->call = 0;
+    inflight_begin(all, w->work);
+    judge_stored(w, reply, got);
+    inflight_end(all);
 }
 
 static void read_it(struct object_write *w)
@@ -263,22 +272,26 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct object_write *w = arg;
-    if (!w->all->is_open || fault_point("consumer.before_s3"))
+    if (!w->all->is_open || fault_point("consumer.before_s3")) {
         try_later(w);
-    else
-        put_it(w);
+        return;
+    }
+    inflight_begin(w->work->inflight, w->work);
+    put_it(w);
+    inflight_end(w->work->inflight);
 }
 
-struct object_write *object_write_start(struct objects *all, struct deadletter_object *o,
-                                        bool by_message, object_write_cb *done, void *arg)
+struct object_write *object_write_start(struct objects *all, struct work *work,
+                                        struct deadletter_object *o, bool by_message,
+                                        object_write_cb *done)
 {
     struct object_write *w = xcalloc(1, sizeof(*w));
     w->all = all;
+    w->work = work;
     w->ours = o;
     w->by_message = by_message;
     w->pause_ms = FIRST_PAUSE_MS;
     w->done = done;
-    w->arg = arg;
     w->timer = evtimer_new(all->base, on_timer, w);
     set_key(w);
     try_now(w);

@@ -6,6 +6,7 @@
 
 #include "common/aws/aws_call.h"
 #include "common/delivery/deadletter_object.h"
+#include "workers/consumer/inflight.h"
 
 /* The dead letters that this worker writes to S3. One is created once; where its key is taken, what
  * is there decides: the same round of the same event is done, an earlier round is updated in place,
@@ -31,12 +32,14 @@ const char *objects_error(const struct objects *all);
 void objects_waiting(const struct objects *all, json_t *list);
 
 /* The object is stored under key. Once; the write may be freed in it. */
-typedef void object_write_cb(void *arg, const char *key);
+typedef void object_write_cb(struct work *w, const char *key);
 
-/* Takes over o. by_message: rounds are told apart by the message id, not by failed_at (there is no
- * ledger that would remember it). */
-struct object_write *object_write_start(struct objects *all, struct deadletter_object *o,
-                                        bool by_message, object_write_cb *done, void *arg);
+/* Takes over o, the dead letter of w (borrowed: it frees us before it leaves). by_message: rounds
+ * are told apart by the message id, not by failed_at (there is no ledger that would remember it).
+ */
+struct object_write *object_write_start(struct objects *all, struct work *w,
+                                        struct deadletter_object *o, bool by_message,
+                                        object_write_cb *done);
 /* Whether a request is under way that may yet be confirmed. */
 bool object_write_is_sending(const struct object_write *w);
 void object_write_free(struct object_write *w); /* cancels; NULL is a no-op */

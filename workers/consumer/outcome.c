@@ -397,6 +397,15 @@ static void on_outcome(void *arg, const struct delivery_outcome *outcome)
     inflight_end(p->inflight);
 }
 
+static void on_handling(void *arg, bool begins)
+{
+    struct attempt *attempt = arg;
+    if (begins)
+        inflight_begin(attempt->process->inflight, attempt->work);
+    else
+        inflight_end(attempt->process->inflight);
+}
+
 static void deliver(struct process *p, struct work *w)
 {
     struct attempt *attempt = xcalloc(1, sizeof(*attempt));
@@ -409,6 +418,7 @@ static void deliver(struct process *p, struct work *w)
         .ledger_id = w->claim ? ledger_claim_id(w->claim) : NULL,
         .revision = w->record ? w->record->revision : 0,
         .check = w->source->check,
+        .handling = on_handling,
     };
     w->delivery = delivery_start(w->source->destination, w->hook, attempt_of(w), &record,
                                  on_outcome, attempt);

@@ -422,7 +422,9 @@ void process_hold(struct process *p)
             continue;
         outcome_cancel(w);
         p->counters->held_back++;
+        inflight_begin(p->inflight, w);
         outcome_uncount(p, w, delay_s);
+        inflight_end(p->inflight);
     }
 }
 

@@ -271,9 +271,8 @@ static void start_queue_copy(struct settle *s, struct work *w)
                          "consumer.before_dlq", "consumer.after_dlq", on_queued, s);
 }
 
-static void on_object(void *arg, const char *key)
+static void on_object(struct work *w, const char *key)
 {
-    struct work *w = arg;
     struct settle *s = w->settle;
     snprintf(w->dlq_key, sizeof(w->dlq_key), "%s", key);
     drop_copies(w);
@@ -298,7 +297,7 @@ static void start_object(struct settle *s, struct work *w)
     };
     w->settle = s;
     w->object =
-        object_write_start(s->objects, deadletter_object_new(&facts), !w->claim, on_object, w);
+        object_write_start(s->objects, w, deadletter_object_new(&facts), !w->claim, on_object);
 }
 
 void settle_dead(struct settle *s, struct work *w)

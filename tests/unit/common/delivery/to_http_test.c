@@ -9,6 +9,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/delivery/check.h"
 #include "common/delivery/delivery_ids.h"
 #include "common/delivery/standard_webhooks.h"
 #include "tests/unit/common/fake_http.h"
@@ -25,11 +26,11 @@ struct world {
 
 static json_t *conf_new(const char *url)
 {
-    json_t *conf = json_pack("{s:s,s:s,s:s,s:{},s:[],s:i,s:i,s:i,s:i,s:i,s:[s],s:s,s:s,s:s,s:s}",
-                             "type", "http", "url", url, "method", "POST", "headers", "secrets",
-                             "timeout_s", 2, "connect_timeout_s", 2, "max_running", 4,
-                             "max_response_bytes", 1024, "retry_after_cap_s", 300, "allow_networks",
-                             "127.0.0.0/8", "ca_file", "", "cert_file", "", "key_file", "", "oauth", "");
+    json_t *conf = json_pack(
+        "{s:s,s:s,s:s,s:{},s:[],s:i,s:i,s:i,s:i,s:i,s:[s],s:s,s:s,s:s,s:s}", "type", "http", "url",
+        url, "method", "POST", "headers", "secrets", "timeout_s", 2, "connect_timeout_s", 2,
+        "max_running", 4, "max_response_bytes", 1024, "retry_after_cap_s", 300, "allow_networks",
+        "127.0.0.0/8", "ca_file", "", "cert_file", "", "key_file", "", "oauth", "");
     assert_non_null(conf);
     return conf;
 }
@@ -342,6 +343,75 @@ static void so_many_at_once(void **state)
     world_free(&w);
 }
 
+/* First, so that the marks find it: an attempt's arg is its callback's. */
+struct marked {
+    struct result result;
+    int depth, times;
+};
+
+static void mark(void *arg, bool begins)
+{
+    struct marked *m = arg;
+    m->depth += begins ? 1 : -1;
+    m->times += begins ? 1 : 0;
+    assert_true(m->depth >= 0);
+}
+
+/* A request that waits for a place is made when another one ends. */
+static void what_is_made_later_is_marked(void **state)
+{
+    (void)state;
+    static const struct fake_step steps[] = {{200, NULL, NULL, NULL, false},
+                                             {200, NULL, NULL, NULL, false}};
+    const struct delivery_record record = {.handling = mark};
+    struct world w = world_new(STEPS(steps));
+    json_object_set_new(w.conf, "max_running", json_integer(1));
+    world_open(&w);
+    struct webhook *h = hook_new("x", 1);
+    struct marked m[2] = {{.times = 0}};
+    delivery_start(w.to, h, 1, &record, take, &m[0]);
+    delivery_start(w.to, h, 1, &record, take, &m[1]);
+    assert_int_equal(m[1].times, 0);
+    run_until(w.base, &m[1].result.ended, 1);
+    for (int i = 0; i < 2; i++) {
+        assert_true(m[i].times > 0);
+        assert_int_equal(m[i].depth, 0);
+    }
+    webhook_free(h);
+    world_free(&w);
+}
+
+/* The delivery begins in the turn in which the check has passed. */
+static void what_follows_a_check_is_marked(void **state)
+{
+    (void)state;
+    static const struct fake_step steps[] = {{200, "{}", NULL, NULL, false}};
+    struct world w = world_new(STEPS(steps));
+    bool failed = false;
+    char path[] = "/tmp/sluice-check-XXXXXX";
+    close(mkstemp(path));
+    json_t *file = json_pack("{s:s,s:s}", "type", "file", "path", path);
+    json_t *source = json_pack("{s:O}", "check", w.conf);
+    struct check *check = check_new(w.base, "genesys", source, NULL, &failed);
+    assert_non_null(check);
+    w.to = destination_new(w.base, "ledger", file, NULL);
+    const struct delivery_record record = {.handling = mark, .check = check};
+    struct webhook *h = hook_new("x", 1);
+    struct marked m = {.times = 0};
+    delivery_start(w.to, h, 1, &record, take, &m);
+    assert_int_equal(m.times, 0);
+    run_until(w.base, &m.result.ended, 1);
+    assert_int_equal(m.result.verdict, DELIVERED);
+    assert_int_equal(m.times, 1);
+    assert_int_equal(m.depth, 0);
+    check_free(check);
+    webhook_free(h);
+    world_free(&w);
+    json_decref(source);
+    json_decref(file);
+    unlink(path);
+}
+
 static void what_cannot_be_opened(void **state)
 {
     (void)state;
@@ -380,6 +450,8 @@ int main(void)
         cmocka_unit_test(closed_networks_are_not_called),
         cmocka_unit_test(metadata_is_not_called),
         cmocka_unit_test(so_many_at_once),
+        cmocka_unit_test(what_is_made_later_is_marked),
+        cmocka_unit_test(what_follows_a_check_is_marked),
         cmocka_unit_test(what_cannot_be_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
 #include "common/aws/sqs.h"
 #include "common/base/clock.h"
 #include "common/base/xalloc.h"
+#include "common/ipc/inflight_table.h"
 #include "workers/consumer/queues.h"
 
 enum fake_kind { FAKE_SEND, FAKE_DELETE, FAKE_VISIBILITY, FAKE_RECEIVE, FAKE_AWS };
@@ -24,6 +25,7 @@ struct fake_call {
     bool open; /* neither answered nor cancelled */
     bool cancelled;
     const char *queue_url;
+    struct inflight_current blamed; /* who a death in the call would be put down to */
     size_t count;
     char handles[SQS_BATCH_MAX][64];
     int visibility_s[SQS_BATCH_MAX];
@@ -50,6 +52,7 @@ struct fake_call {
 static struct fake_call fake_calls[FAKE_CALLS];
 static size_t fake_count;
 static struct event_base *fake_base;
+static const struct inflight_table *fake_table; /* where that is looked up; NULL: nowhere */
 
 static struct fake_call *fake_record(enum fake_kind kind, const char *url, size_t count)
 {
@@ -60,6 +63,8 @@ static struct fake_call *fake_record(enum fake_kind kind, const char *url, size_
     c->open = true;
     c->queue_url = url;
     c->count = count;
+    if (!fake_table || !inflight_table_read_current(fake_table, &c->blamed))
+        *c->blamed.message_id = '\0';
     return c;
 }
 

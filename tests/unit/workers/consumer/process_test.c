@@ -138,6 +138,7 @@ static struct delivery one;
 static struct {
     bool under_way, waits;
     int started, cancelled, attempt;
+    void (*handling)(void *arg, bool begins);
     delivery_cb *done;
     void *arg;
 } d;
@@ -166,8 +167,9 @@ struct delivery *delivery_start(struct destination *destination, const struct we
                                 int attempt, const struct delivery_record *record,
                                 delivery_cb *done, void *arg)
 {
-    (void)destination, (void)hook, (void)record;
+    (void)destination, (void)hook;
     assert_false(d.under_way);
+    d.handling = record->handling;
     d.under_way = true;
     d.started++;
     d.attempt = attempt;
@@ -1363,6 +1365,11 @@ static void a_message_is_in_the_table_while_it_is_held(void **state)
     assert_string_equal(entry.owner, "a-token");
     assert_false(inflight_table_read_current(table, &current));
     grant(record(LEDGER_OPEN, 1));
+    assert_false(inflight_table_read_current(table, &current));
+    d.handling(d.arg, true);
+    assert_true(inflight_table_read_current(table, &current));
+    assert_string_equal(current.message_id, "m1");
+    d.handling(d.arg, false);
     assert_false(inflight_table_read_current(table, &current));
     verdict(DELIVERED, "");
     written(LEDGER_WRITTEN);

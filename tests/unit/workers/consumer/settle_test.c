@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "common/delivery/ledger_record.h"
@@ -430,6 +431,36 @@ static void s3_comes_first_then_the_queue_then_the_delete(void **state)
     assert_int_equal(t.gone, 1);
 }
 
+/* The dead letter is made and sent in turns of its own. */
+static void a_death_at_a_copy_is_put_down_to_its_message(void **state)
+{
+    (void)state;
+    struct inflight_current current;
+    int fd = inflight_table_create(4);
+    struct inflight_table *table = inflight_table_map(fd);
+    fake_table = table;
+    inflight_use_table(t.inflight, table);
+    die(hold_for_s3("a"), "rejected", "never", 1);
+    struct fake_call *put = fake_wait(FAKE_AWS);
+    assert_string_equal(put->blamed.message_id, "a");
+    assert_string_equal(put->blamed.queue_url, "q0");
+    assert_false(inflight_table_read_current(table, &current));
+    fake_reply(put, AWS_OK, 200, "", NULL, "\"e\"");
+    assert_false(inflight_table_read_current(table, &current));
+    struct fake_call *send = fake_wait(FAKE_SEND);
+    assert_string_equal(send->blamed.message_id, "a");
+    assert_false(inflight_table_read_current(table, &current));
+    fake_answer(send, 0, AWS_OK, "");
+    struct fake_call *delete = fake_wait(FAKE_DELETE);
+    assert_string_equal(delete->blamed.message_id, "");
+    fake_answer(delete, 0, AWS_OK, "");
+    assert_true(inflight_table_is_clear(table));
+    fake_table = NULL;
+    inflight_use_table(t.inflight, NULL);
+    inflight_table_unmap(table);
+    close(fd);
+}
+
 static void without_a_queue_s3_is_all(void **state)
 {
     (void)state;
@@ -603,6 +634,7 @@ int main(void)
         TEST(giving_up_at_the_deadline_releases),
         TEST(a_missing_dead_letter_queue_is_made_again),
         TEST(s3_comes_first_then_the_queue_then_the_delete),
+        TEST(a_death_at_a_copy_is_put_down_to_its_message),
         TEST(without_a_queue_s3_is_all),
         TEST(an_object_of_the_same_round_is_done),
         TEST(an_earlier_round_is_updated_in_place),
