@@ -119,14 +119,21 @@ static void act_dead(struct process *p, struct work *w)
     outcome_write(p, w, false, on_new_round);
 }
 
+/* What comes in a drain goes back as it is, unless its queue would redrive it then. */
+static bool only_goes_back(const struct process *p, const struct work *w)
+{
+    return p->draining && !outcome_is_near_redrive(w);
+}
+
 static void act(struct process *p, struct work *w, bool attempts_over)
 {
     struct ledger_record *r = w->record;
-    if (p->draining && r->state == LEDGER_OPEN && !attempts_over) {
+    bool must_die = attempts_over || (w->kills >= POISON_KILLS && !only_goes_back(p, w));
+    if (p->draining && r->state == LEDGER_OPEN && !must_die) {
         outcome_uncount(p, w, 0);
         return;
     }
-    if (p->draining && !outcome_is_near_redrive(w)) {
+    if (only_goes_back(p, w)) {
         outcome_give_back(p, w, 0);
         return;
     }
@@ -310,7 +317,7 @@ static void handle(struct process *p, struct work *w)
 
 static void begin(struct process *p, struct work *w)
 {
-    if (p->draining && !outcome_is_near_redrive(w)) { /* the answer of a poll that was under way */
+    if (only_goes_back(p, w)) {
         outcome_give_back(p, w, 0);
         return;
     }
@@ -336,7 +343,7 @@ static void on_kills(void *arg, int kills)
 static void look_at_kills(struct process *p, struct work *w)
 {
     struct ledger_kills *ledger = sources_kills_of_queue(p->sources, w->queue);
-    if (!ledger || w->message.receive_count < 2 || p->draining) {
+    if (!ledger || w->message.receive_count < 2 || only_goes_back(p, w)) {
         begin(p, w);
         return;
     }

@@ -1457,6 +1457,23 @@ static void without_a_ledger_nobody_asks_for_deaths(void **state)
     deleted();
 }
 
+/* Near its queue's redrive it cannot be given back, and so is looked at even in a drain. */
+static void poison_is_known_in_a_drain_too(void **state)
+{
+    (void)state;
+    redrive_at(5);
+    process_release(t.process, false);
+    t.kills = 3;
+    receive_body("{\"id\":", 4, NOW_MS, NULL);
+    grant(record(LEDGER_OPEN, 1));
+    assert_written(LEDGER_DYING, 0, false);
+    assert_string_equal(l.written->error_class, "poison");
+    written(LEDGER_WRITTEN);
+    fake_answer(fake_wait(FAKE_SEND), 0, AWS_OK, "");
+    written(LEDGER_WRITTEN);
+    deleted();
+}
+
 static void a_drain_releases_what_waits_for_that_answer(void **state)
 {
     (void)state;
@@ -1496,6 +1513,7 @@ int main(void)
         TEST(a_message_is_in_the_table_while_it_is_held),
         TEST(poison_becomes_a_dead_letter_unread),
         TEST(two_deaths_are_no_poison),
+        TEST(poison_is_known_in_a_drain_too),
         TEST(without_a_ledger_nobody_asks_for_deaths),
         TEST(a_drain_releases_what_waits_for_that_answer),
         TEST(the_outcome_is_written_before_the_delete),
