@@ -9,6 +9,7 @@
 #include "supervisor/asks.h"
 #include "supervisor/holds.h"
 #include "supervisor/materials.h"
+#include "supervisor/reload.h"
 #include "supervisor/checks.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/tables.h"
@@ -50,20 +51,64 @@ static void send_material(void *arg, json_t *msg)
         process_send(arg, json_incref(msg));
 }
 
-static void take_material(struct supervisor *s, struct process *from, const json_t *msg)
+static bool is_tried(const struct supervisor *s, const struct process *p)
 {
-    const char *why = "only the keyring may send it";
-    if (from->plan->role != ROLE_KEYRING ||
-        materials_put(s->materials, unchanged(msg), &why) != 0) {
-        not_taken(from, msg, why);
-        return;
-    }
+    return p->plan == reload_tried_plan(s->reload, p->plan->role);
+}
+
+/* What concerns this process: until a reload is committed its keyring speaks to nobody but the
+ * workers that it tries, since it may be refused and then nothing has changed. */
+static struct materials *materials_of(struct supervisor *s, const struct process *p)
+{
+    if (!is_tried(s, p) || reload_tried_plan(s->reload, ROLE_KEYRING) == NULL)
+        return s->materials;
+    if (s->tried == NULL)
+        s->tried = materials_new();
+    return s->tried;
+}
+
+static void spread(struct supervisor *s, const struct materials *kept, json_t *msg)
+{
     struct process *p;
     TAILQ_FOREACH(p, &s->processes, link)
     {
-        if (uses(p, msg))
-            process_send(p, json_incref(unchanged(msg)));
+        if (materials_of(s, p) == kept)
+            send_material(p, msg);
     }
+}
+
+static void take_material(struct supervisor *s, struct process *from, const json_t *msg)
+{
+    const char *why = "only the keyring may send it";
+    bool is_keyring = from->plan->role == ROLE_KEYRING;
+    if (is_keyring && from->plan != s->plans[ROLE_KEYRING] && !is_tried(s, from))
+        return; /* it drains, and its settings are no more */
+    struct materials *kept = materials_of(s, from);
+    if (!is_keyring || materials_put(kept, unchanged(msg), &why) != 0)
+        not_taken(from, msg, why);
+    else
+        spread(s, kept, unchanged(msg));
+}
+
+static void adopt(void *arg, json_t *msg)
+{
+    struct supervisor *s = arg;
+    const char *why;
+    if (materials_put(s->materials, msg, &why) == 0)
+        spread(s, s->materials, msg);
+}
+
+void messages_commit(struct supervisor *s)
+{
+    if (s->tried != NULL)
+        materials_each(s->tried, adopt, s);
+    messages_roll_back(s);
+}
+
+void messages_roll_back(struct supervisor *s)
+{
+    materials_free(s->tried);
+    s->tried = NULL;
 }
 
 /* ---- need, stale ---- */
@@ -93,7 +138,7 @@ static void pass_ask_on(struct supervisor *s, struct process *from, const json_t
 static void take_need(struct supervisor *s, struct process *from, const json_t *msg)
 {
     const char *kind = json_string_value(json_object_get(msg, "kind"));
-    if (materials_answer(s->materials, msg, clock_wall_ms(), send_material, from) == 0 ||
+    if (materials_answer(materials_of(s, from), msg, clock_wall_ms(), send_material, from) == 0 ||
         (kind != NULL && strcmp(kind, "oauth") == 0))
         pass_ask_on(s, from, msg);
 }
@@ -174,6 +219,6 @@ void messages_greet(void *arg, struct process *p)
     if (p->plan->role == ROLE_KEYRING)
         tell_uses(s, p);
     else
-        materials_each(s->materials, send_material, p);
+        materials_each(materials_of(s, p), send_material, p);
     holds_greet(s->holds, p);
 }

@@ -12,6 +12,7 @@
 #include "supervisor/control.h"
 #include "supervisor/detach.h"
 #include "supervisor/limits.h"
+#include "supervisor/messages.h"
 #include "supervisor/notify.h"
 #include "supervisor/supervisor.h"
 
@@ -46,6 +47,7 @@ static void drop_tried(struct reload *r)
         plan_unref(r->tried[role]);
         r->tried[role] = NULL;
     }
+    messages_roll_back(r->s);
     json_decref(r->conf);
     r->conf = NULL;
 }
@@ -204,6 +206,7 @@ static void commit(struct reload *r)
         json_decref(s->plans[role]->check);
         s->plans[role]->check = NULL;
     }
+    messages_commit(s);
     (void)supervisor_apply_log(s->conf);
     r->state = RELOAD_ROLLING;
     supervisor_changed(s);

@@ -40,6 +40,7 @@ struct supervisor {
     struct process_host host;
     struct process_list processes; /* own */
     struct materials *materials;   /* own */
+    struct materials *tried;       /* own; of the keyring that a reload tries; NULL: none yet */
     struct asks *asks;             /* own */
     struct holds *holds;           /* own */
     struct tables *tables;         /* own */

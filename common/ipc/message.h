@@ -51,7 +51,8 @@ enum {
  * A need and a stale are repeated each second until a material (of another version) has come. The
  * supervisor answers from what it keeps where it can, and passes on each different one once a
  * second. The keyring ignores a version that is not its current one, and renews once for all. A
- * keyring that starts is told by needs what its predecessor had published.
+ * keyring that starts is told by needs what its predecessor had published. Until a reload is
+ * committed, what its keyring publishes goes to no workers but those of the reload.
  *
  * A gate has a key "KIND:NAME": what is held back from. The supervisor passes it on to all other
  * workers, tells those that start later, and shows it in its status.

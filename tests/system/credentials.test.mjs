@@ -67,3 +67,22 @@ test('keys that were rotated are read again when the old ones are refused', asyn
     await until('its delivery', () => s.ledger().some(({ trace }) => trace === answer.headers['sluice-trace']), { seconds: 20 });
     assert.doesNotMatch(s.log(), /0123456789abcdefghij/);
 });
+
+test('a reload is tried with its own keys, which the running workers do not get', async (t) => {
+    const s = await start(t);
+    fs.writeFileSync(path.join(s.dir, '.aws/credentials'), [
+        '[default]', `aws_access_key_id = ${pair.access_key_id}`, `aws_secret_access_key = ${pair.secret_access_key}`,
+        '[other]', 'aws_access_key_id = AKIAOTHEROTHEROTHER', 'aws_secret_access_key = x', ''].join('\n'));
+    await s.waitUp(90);
+    s.conf.aws.profile = 'other';
+    s.conf.queues.extra = { service: 'aws', url: `http://127.0.0.1:${s.ports.store}/000000000000/missing` };
+    s.conf.sources.extra = { ...s.conf.sources.genesys, path: '/extra' };
+    s.conf.ready_s = 10;
+    s.writeConf();
+    const refused = await s.control({ cmd: 'reload' });
+    assert.equal(refused.ok, false);
+    assert.match(JSON.stringify(refused.errors), /the credentials are refused/, 'it was tried with the new keys');
+    for (let i = 0; i < 3; i++) {
+        assert.equal((await s.post('genesys', genesys())).status, 200, 'with the keys of before');
+    }
+});
