@@ -12,6 +12,8 @@ test('on a service that is well everything is ok, and nothing is changed by it',
     const people = await check(s);
     assert.equal(people.status, 0, people.stdout + people.stderr);
     assert.match(people.stdout, /^consumer +queue "genesys" +sqs:ReceiveMessage +ok$/m);
+    const roles = people.stdout.trim().split('\n').slice(1).map((row) => row.split(' ')[0]);
+    assert.equal(roles.filter((role, i) => role !== roles[i - 1]).length, 3, 'one role after the other');
     const { stdout } = await check(s, '--json');
     const { lines, all_ok: allOk } = JSON.parse(stdout);
     assert.equal(allOk, true);
