@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "common/aws/conditions.h"
 #include "common/aws/endpoint.h"
 #include "common/aws/opening.h"
 #include "common/aws/s3.h"
@@ -10,12 +11,43 @@
 struct bucket_open {
     struct aws_client *client;           /* borrowed: the worker's, outlives us */
     const struct aws_endpoint *endpoint; /* borrowed: the worker's, outlives us */
-    char *name;                          /* own */
+    char *name, *prefix;                 /* own */
     struct opening *opening;             /* own */
     uint64_t call_id;                    /* 0: none is under way */
+    struct conditions *conditions;       /* own; NULL: they are not being tried */
     bucket_open_cb *done;
     void *arg;
 };
+
+static void finish(struct bucket_open *open)
+{
+    opening_done(open->opening);
+    open->done(open->arg); /* may free open */
+}
+
+static void refuse(struct bucket_open *open, const char *tried)
+{
+    char *text = xasprintf("its server does not keep conditions: %s, so that dead letters would "
+                           "overwrite each other; keep them on another service, or set "
+                           "dead_letters.conditional_writes to false and accept that",
+                           tried);
+    opening_unfit(open->opening, text);
+    free(text);
+}
+
+static void on_conditions(void *arg, enum conditions_verdict verdict, const char *text,
+                          const struct aws_reply *reply)
+{
+    struct bucket_open *open = arg;
+    if (verdict == CONDITIONS_IGNORED)
+        refuse(open, text);
+    else if (verdict == CONDITIONS_UNKNOWN)
+        opening_later(open->opening, "s3:PutObject", reply);
+    conditions_free(open->conditions);
+    open->conditions = NULL;
+    if (verdict == CONDITIONS_KEPT)
+        finish(open);
+}
 
 static void on_there(void *arg, const struct aws_reply *reply)
 {
@@ -27,8 +59,11 @@ static void on_there(void *arg, const struct aws_reply *reply)
                       reply);
         return;
     }
-    opening_done(open->opening);
-    open->done(open->arg); /* may free open */
+    if (endpoint_is_embedded(open->endpoint) || open->endpoint->unconditional)
+        finish(open);
+    else
+        open->conditions = conditions_try(open->client, open->endpoint, open->name, open->prefix,
+                                          on_conditions, open);
 }
 
 static void ask(void *arg)
@@ -43,15 +78,17 @@ static void ask(void *arg)
 }
 
 struct bucket_open *bucket_open_start(struct event_base *base, struct aws_client *client,
-                                      const struct aws_endpoint *endpoint, const char *role,
-                                      const char *name, bucket_open_cb *done, void *arg)
+                                      const struct aws_endpoint *endpoint,
+                                      const struct bucket_open_options *options,
+                                      bucket_open_cb *done, void *arg)
 {
     struct bucket_open *open = xcalloc(1, sizeof(*open));
-    char *what = xasprintf("bucket \"%s\"", name);
-    const struct opening_object object = {what, "dead_letters", role, endpoint->region};
+    char *what = xasprintf("bucket \"%s\"", options->name);
+    const struct opening_object object = {what, "dead_letters", options->role, endpoint->region};
     open->client = client;
     open->endpoint = endpoint;
-    open->name = xstrdup(name);
+    open->name = xstrdup(options->name);
+    open->prefix = xstrdup(options->prefix);
     open->opening = opening_new(base, &object, ask, open);
     open->done = done;
     open->arg = arg;
@@ -66,8 +103,10 @@ void bucket_open_free(struct bucket_open *open)
         return;
     if (open->call_id)
         aws_cancel(open->client, open->call_id);
+    conditions_free(open->conditions);
     opening_free(open->opening);
     free(open->name);
+    free(open->prefix);
     free(open);
 }
 

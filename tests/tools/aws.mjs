@@ -85,10 +85,11 @@ export class Aws {
         return ['', 'NotVisible', 'Delayed'].reduce((sum, kind) => sum + Number(a[`ApproximateNumberOfMessages${kind}`]), 0);
     }
 
-    // The objects of a bucket, as JSON.
+    // The dead letters of a bucket, as JSON.
     async objects(Bucket) {
         const { Contents = [] } = await this.s3.send(new ListObjectsV2Command({ Bucket }));
-        return Promise.all(Contents.map(async ({ Key }) => ({
+        const letters = Contents.filter(({ Key }) => !Key.endsWith('.sluice-probe'));
+        return Promise.all(letters.map(async ({ Key }) => ({
             key: Key, json: JSON.parse(await (await this.s3.send(new GetObjectCommand({ Bucket, Key }))).Body.transformToString()),
         })));
     }

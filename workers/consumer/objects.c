@@ -60,9 +60,9 @@ static void on_open(void *arg)
 
 static void open_bucket(struct objects *all)
 {
+    const struct bucket_open_options options = {all->bucket, all->prefix, "consumer"};
     all->is_open = false;
-    all->open = bucket_open_start(all->base, all->client, all->endpoint, "consumer", all->bucket,
-                                  on_open, all);
+    all->open = bucket_open_start(all->base, all->client, all->endpoint, &options, on_open, all);
 }
 
 struct objects *objects_new(struct event_base *base, struct aws_client *client,

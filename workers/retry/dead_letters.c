@@ -113,7 +113,8 @@ struct dead_letters *dead_letters_new(struct event_base *base, struct aws_client
                                          .claim_ms = CLAIM_MS,
                                          .retention_s = conf_int(conf, "ledger.retention_s")};
     d->ledger = ledger_new(client, d->table_at, &config);
-    own->bucket_open = bucket_open_start(base, client, d->s3, "retry", d->bucket, on_bucket, d);
+    const struct bucket_open_options bucket = {d->bucket, d->prefix, "retry"};
+    own->bucket_open = bucket_open_start(base, client, d->s3, &bucket, on_bucket, d);
     own->table_open = table_open_start(base, client, d->table_at, "retry", d->table, on_table, d);
     return d;
 }

@@ -85,7 +85,9 @@ bool peer_s3_run(struct peer *p, const char *op, const json_t *in)
     const char *bucket = peer_text(in, "bucket");
     const struct s3_options limits = PEER_LIMITS(struct s3_options, in);
     if (strcmp(op, "open") == 0)
-        p->opening = bucket_open_start(p->base, p->client, e, "consumer", bucket, on_open, p);
+        p->opening = bucket_open_start(
+            p->base, p->client, e,
+            &(struct bucket_open_options){bucket, peer_text(in, "prefix"), "consumer"}, on_open, p);
     else if (strcmp(op, "head") == 0)
         s3_head_bucket(p->client, e, bucket, &limits, on_reply, p);
     else if (strcmp(op, "create") == 0)

@@ -26,7 +26,7 @@ static void fake_aws_keys_of(struct fake_aws *f, const char *token, int version)
             sprintf(hex + 2 * i, "%02x", key[i]);
         json_t *msg =
             json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i}", "kind", "sigv4", "identity",
-                      "embedded", "region", "local", "service", f->endpoint.service, "date", date,
+                      f->endpoint.identity, "region", "local", "service", f->endpoint.service, "date", date,
                       "access_key_id", "AKID", "key", hex, "token", token, "version", version);
         assert_int_equal(material_put(f->material, msg), 0);
         json_decref(msg);

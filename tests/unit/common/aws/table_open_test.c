@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "common/aws/bucket_open.h"
 #include "tests/unit/common/fake_aws.h"
 
 #define ERROR(type) "{\"__type\":\"com.amazonaws.dynamodb.v20120810#" type "\",\"message\":\"m\"}"
@@ -125,41 +124,9 @@ static void giving_up_is_silent(void **state)
         table_open_start(f.base, f.client, &f.endpoint, "retry", "t", see, &o);
     run_ms(f.base, 20);
     table_open_free(asking);
-    struct bucket_open *bucket =
-        bucket_open_start(f.base, f.client, &f.endpoint, "retry", "b", see, &o);
-    run_ms(f.base, 20);
-    bucket_open_free(bucket);
     run_ms(f.base, 20);
     assert_int_equal(o.calls, 0);
     table_open_free(NULL);
-    bucket_open_free(NULL);
-    fake_aws_free(&f);
-}
-
-static void a_bucket_is_made(void **state)
-{
-    (void)state;
-    static const struct fake_step steps[] = {
-        {403, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>", NULL, NULL, false},
-        {503, NULL, NULL, NULL, true},
-        {409, "<Error><Code>BucketAlreadyOwnedByYou</Code></Error>", NULL, NULL, false}};
-    struct fake_aws f = fake_aws_new("s3", steps, 3, true);
-    struct opened o = {0};
-    struct bucket_open *open =
-        bucket_open_start(f.base, f.client, &f.endpoint, "retry", "b", see, &o);
-    assert_non_null(strstr(bucket_open_waiting(open), "bucket \"b\": "));
-    for (int i = 0; i < 1000 && !strstr(bucket_open_waiting(open), "AccessDenied"); i++)
-        run_ms(f.base, 1);
-    assert_string_equal(
-        bucket_open_waiting(open),
-        "bucket \"b\": s3:CreateBucket is denied; allow it to the account of this service, "
-        "etc/iam/retry.json is the policy that this worker needs (AccessDenied: no)");
-    assert_non_null(bucket_open_error(open));
-    run_until(f.base, &o.calls, 1);
-    assert_null(bucket_open_waiting(open));
-    assert_int_equal(f.server->request_count, 3);
-    assert_memory_equal(f.server->requests[0], "PUT /b HTTP/1.1", 15);
-    bucket_open_free(open);
     fake_aws_free(&f);
 }
 
@@ -170,7 +137,6 @@ int main(void)
         cmocka_unit_test(two_at_once_are_no_trouble),
         cmocka_unit_test(a_time_to_live_that_is_denied_is_done_without),
         cmocka_unit_test(giving_up_is_silent),
-        cmocka_unit_test(a_bucket_is_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
