@@ -21,6 +21,7 @@ struct pending {
     s3_put_cb *put_done;
     s3_get_cb *get_done;
     s3_list_cb *list_done;
+    s3_versioning_cb *versioning_done;
     aws_reply_cb *done;
     void *arg;
 };
@@ -302,6 +303,25 @@ uint64_t s3_head_bucket(struct aws_client *c, const struct aws_endpoint *e, cons
 {
     struct aws_request request = {.method = "HEAD"};
     struct pending pending = {.reply = plain_reply, .done = done, .arg = arg};
+    return call(c, e, &request, bucket, NULL, o, &pending);
+}
+
+/* Suspended is not enabled; without a Status there never were versions. */
+static void versioning_reply(struct pending *p, const struct aws_reply *reply)
+{
+    char *status = reply->class == AWS_OK
+                       ? xml_first_text((const char *)reply->body, reply->body_len, "Status")
+                       : NULL;
+    p->versioning_done(p->arg, reply, status && strcmp(status, "Enabled") == 0);
+    free(status);
+}
+
+uint64_t s3_get_bucket_versioning(struct aws_client *c, const struct aws_endpoint *e,
+                                  const char *bucket, const struct s3_options *o,
+                                  s3_versioning_cb *done, void *arg)
+{
+    struct aws_request request = {.method = "GET", .query = "versioning="};
+    struct pending pending = {.reply = versioning_reply, .versioning_done = done, .arg = arg};
     return call(c, e, &request, bucket, NULL, o, &pending);
 }
 

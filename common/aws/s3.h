@@ -44,6 +44,8 @@ typedef void s3_put_cb(void *arg, const struct aws_reply *reply, const char *eta
 typedef void s3_get_cb(void *arg, const struct aws_reply *reply, const struct s3_got *got);
 typedef void s3_list_cb(void *arg, const struct aws_reply *reply, const struct s3_listed *objects,
                         size_t count, bool truncated);
+/* enabled: deleting and overwriting keep what was there. */
+typedef void s3_versioning_cb(void *arg, const struct aws_reply *reply, bool enabled);
 
 /* limits as in sqs.h; a PUT that timed out may have happened (AWS_TRANSIENT), and with create_once
  * the next try may then say AWS_CONFLICT of our own object: callers compare what is there. */
@@ -68,6 +70,9 @@ uint64_t s3_list_objects(struct aws_client *c, const struct aws_endpoint *e, con
                          const struct s3_options *o, s3_list_cb *done, void *arg);
 uint64_t s3_head_bucket(struct aws_client *c, const struct aws_endpoint *e, const char *bucket,
                         const struct s3_options *o, aws_reply_cb *done, void *arg);
+uint64_t s3_get_bucket_versioning(struct aws_client *c, const struct aws_endpoint *e,
+                                  const char *bucket, const struct s3_options *o,
+                                  s3_versioning_cb *done, void *arg);
 /* AWS_OK too where we own it already. */
 uint64_t s3_create_bucket(struct aws_client *c, const struct aws_endpoint *e, const char *bucket,
                           const struct s3_options *o, aws_reply_cb *done, void *arg);

@@ -35,15 +35,15 @@ struct dead_letters_own {
     struct table_open *table_open;   /* NULL once open */
     struct named *destinations;
     size_t count;
-    void (*opened)(void *arg);
-    void *arg;
+    uint64_t versioning_call; /* 0: none is under way */
+    struct dead_letters_callbacks to;
 };
 
 static void look_whether_open(struct dead_letters *d)
 {
     struct dead_letters_own *own = d->own;
     if (!own->bucket_open && !own->table_open)
-        own->opened(own->arg);
+        own->to.opened(own->to.arg);
 }
 
 /* Whether one is still under way is looked at in each turn of the drain. */
@@ -52,11 +52,37 @@ static void on_acknowledged(void *arg)
     (void)arg;
 }
 
+/* Where it cannot be known, because it is denied or the server has no such thing, nobody is
+ * advised.
+ */
+static void on_versioning(void *arg, const struct aws_reply *reply, bool enabled)
+{
+    struct dead_letters *d = arg;
+    d->own->versioning_call = 0;
+    if (reply->class != AWS_OK || enabled)
+        return;
+    char *text = xasprintf("bucket \"%s\" keeps no versions: a dead letter that is deleted by "
+                           "mistake is gone; recommended: aws s3api put-bucket-versioning --bucket "
+                           "%s --versioning-configuration Status=Enabled, and the lifecycle rules "
+                           "of etc/s3-lifecycle.json",
+                           d->bucket, d->bucket);
+    d->own->to.advise(d->own->to.arg, text);
+    free(text);
+}
+
+static void look_at_versioning(struct dead_letters *d)
+{
+    if (!endpoint_is_embedded(d->s3))
+        d->own->versioning_call = s3_get_bucket_versioning(
+            d->client, d->s3, d->bucket, &dead_letters_patience, on_versioning, d);
+}
+
 static void on_bucket(void *arg)
 {
     struct dead_letters *d = arg;
     bucket_open_free(d->own->bucket_open);
     d->own->bucket_open = NULL;
+    look_at_versioning(d);
     look_whether_open(d);
 }
 
@@ -87,7 +113,7 @@ static bool open_destinations(struct dead_letters *d, struct tokens *tokens)
 
 struct dead_letters *dead_letters_new(struct event_base *base, struct aws_client *client,
                                       const json_t *conf, struct tokens *tokens,
-                                      void (*opened)(void *arg), void *arg)
+                                      const struct dead_letters_callbacks *callbacks)
 {
     struct dead_letters *d = xcalloc(1, sizeof(*d));
     struct dead_letters_own *own = d->own = xcalloc(1, sizeof(*own));
@@ -98,8 +124,7 @@ struct dead_letters *dead_letters_new(struct event_base *base, struct aws_client
     d->prefix = conf_str(conf, "dead_letters.prefix");
     d->table = conf_str(conf, "ledger.table");
     d->max_redrives = (int)conf_int(conf, "dead_letters.max_redrives");
-    own->opened = opened;
-    own->arg = arg;
+    own->to = *callbacks;
     d->errands = errands_new(base, conf_value(conf, "sources"), tokens, on_acknowledged, d);
     if (!d->errands || !open_destinations(d, tokens)) {
         dead_letters_free(d);
@@ -123,6 +148,8 @@ void dead_letters_free(struct dead_letters *d)
 {
     if (!d)
         return;
+    if (d->own->versioning_call)
+        aws_cancel(d->client, d->own->versioning_call);
     bucket_open_free(d->own->bucket_open);
     table_open_free(d->own->table_open);
     ledger_free(d->ledger);

@@ -31,11 +31,17 @@ struct dead_letters {              /* to be read by all; made and freed here */
     struct dead_letters_own *own;
 };
 
-/* NULL after a logged error (a destination or an errand that cannot be used). opened is called
- * once, when bucket and table are there; never from inside. */
+struct dead_letters_callbacks {
+    void (*opened)(void *arg);                   /* once, when bucket and table are there */
+    void (*advise)(void *arg, const char *text); /* what works but should be otherwise */
+    void *arg;
+};
+
+/* NULL after a logged error (a destination or an errand that cannot be used). callbacks is copied;
+ * they are never called from inside. */
 struct dead_letters *dead_letters_new(struct event_base *base, struct aws_client *client,
                                       const json_t *conf, struct tokens *tokens,
-                                      void (*opened)(void *arg), void *arg);
+                                      const struct dead_letters_callbacks *callbacks);
 void dead_letters_free(struct dead_letters *d);
 
 /* Adds what is waited for to the beat's array. */

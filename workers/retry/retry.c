@@ -145,6 +145,12 @@ static void on_letters(void *arg)
         be_ready(r);
 }
 
+static void on_advice(void *arg, const char *text)
+{
+    struct retry *r = arg;
+    worker_note(r->worker, "%s", text);
+}
+
 static void on_ready_time(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -216,8 +222,9 @@ static void *retry_start(struct worker *w)
     r->drained = event_new(worker_base(w), -1, EV_PERSIST, on_drain_look, r);
     assert(r->ready && r->drained);
     r->counts = counts_new(worker_base(w), worker_aws(w), worker_conf(w), on_queues, r);
+    const struct dead_letters_callbacks callbacks = {on_letters, on_advice, r};
     r->dead_letters = dead_letters_new(worker_base(w), worker_aws(w), worker_conf(w),
-                                       worker_tokens(w), on_letters, r);
+                                       worker_tokens(w), &callbacks);
     if (!r->dead_letters)
         return NULL;
     r->gates = gatekeeper_new(&gate_callbacks, r);
