@@ -39,7 +39,8 @@ struct http_exchange {
     bool sent; /* at least once */
     int64_t until_mono_ms;
     struct token_wait *wait; /* own, while it waits for a token */
-    int64_t token_version;   /* of the one that was sent; 0: none yet */
+    char *token;             /* own: the one that was sent last; NULL: none yet */
+    int64_t token_version;   /* of it; 0: none yet */
     bool renewed;            /* it is sent again, with a newer token */
     uint64_t call;           /* while it is sent */
 };
@@ -107,6 +108,14 @@ void http_target_free(struct http_target *t)
 
 static void run_waiting(struct http_target *t);
 
+static void forget_token(struct http_exchange *x)
+{
+    if (x->token)
+        explicit_bzero(x->token, strlen(x->token));
+    free(x->token);
+    x->token = NULL;
+}
+
 static void leave(struct http_exchange *x)
 {
     struct http_target *to = x->to;
@@ -114,18 +123,23 @@ static void leave(struct http_exchange *x)
         to->running--;
     else
         TAILQ_REMOVE(&to->waiting, x, link);
+    forget_token(x);
     free(x);
 }
 
 static void finish(struct http_exchange *x, const struct http_answer *answer, const char *trouble)
 {
-    const struct http_end end = {answer, trouble};
+    char *token = x->token ? x->token : xstrdup("");
+    const struct http_end end = {answer, trouble, token};
     struct http_target *to = x->to;
     http_end_cb *done = x->done;
     void *arg = x->arg;
+    x->token = NULL;
     leave(x);
     run_waiting(to);
     done(arg, &end);
+    explicit_bzero(token, strlen(token));
+    free(token);
 }
 
 static char *refuse_address(void *arg, const struct sockaddr *from)
@@ -144,7 +158,7 @@ static void want_token(struct http_exchange *x);
 
 static void refused_again(struct http_exchange *x, const struct http_answer *answer)
 {
-    char *words = http_verdict_words(answer);
+    char *words = http_verdict_words(answer, x->token);
     char *trouble = xasprintf("the token of oauth \"%s\" is refused, a new one too: correct its "
                               "client or scopes (%s)",
                               x->to->oauth, words);
@@ -173,13 +187,13 @@ static const char *file_of(const struct http_target *t, const char *key)
     return json_string_value(json_object_get(t->config.conf, key));
 }
 
-static void send_now(struct http_exchange *x, const char *token)
+static void send_now(struct http_exchange *x)
 {
     struct http_target *to = x->to;
     struct http_headers headers = {0};
     x->request.headers(x->arg, &headers);
-    if (token) {
-        char *bearer = xasprintf("Bearer %s", token);
+    if (x->token) {
+        char *bearer = xasprintf("Bearer %s", x->token);
         http_headers_add_plain(&headers, "Authorization", bearer);
         explicit_bzero(bearer, strlen(bearer));
         free(bearer);
@@ -211,10 +225,13 @@ static void on_token(void *arg, const char *token, int64_t version, const char *
     struct http_exchange *x = arg;
     x->wait = NULL;
     x->token_version = version;
-    if (token)
-        send_now(x, token);
-    else
+    forget_token(x);
+    if (!token) {
         finish(x, NULL, why);
+        return;
+    }
+    x->token = xstrdup(token);
+    send_now(x);
 }
 
 static void want_token(struct http_exchange *x)
@@ -235,7 +252,7 @@ static void run_waiting(struct http_target *t)
         if (*t->oauth)
             want_token(x);
         else
-            send_now(x, NULL);
+            send_now(x);
     }
 }
 
@@ -282,7 +299,7 @@ char *http_end_words(const struct http_end *end)
         return xstrdup(end->token_trouble);
     if (http_end_verdict(end).verdict == DELIVERED)
         return xstrdup("");
-    return http_verdict_words(end->answer);
+    return http_verdict_words(end->answer, end->token);
 }
 
 int http_end_retry_after_s(const struct http_end *end, int cap_s)

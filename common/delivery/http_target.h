@@ -43,6 +43,7 @@ struct http_request { /* borrowed until the end or the cancel, but for the struc
 struct http_end {
     const struct http_answer *answer; /* NULL where no token was had */
     const char *token_trouble; /* why none was had, or that also a new one was refused; else NULL */
+    const char *token;         /* the one that was sent; "" for none */
 };
 
 /* end is borrowed for the call. Once, never from inside http_target_send; the exchange is gone. */
@@ -61,7 +62,7 @@ void http_exchange_cancel(struct http_exchange *x);
 /* What the end means (http_verdict.h). The lack of a good token is a RETRY, class "token", and the
  * destination's failure: it would meet any event. */
 struct http_verdict http_end_verdict(const struct http_end *end);
-/* In words (malloc), "" for a delivered one. */
+/* In words (malloc), "" for a delivered one. What the answer repeats of the token is masked. */
 char *http_end_words(const struct http_end *end);
 /* What its Retry-After asks for, at most cap_s. */
 int http_end_retry_after_s(const struct http_end *end, int cap_s);

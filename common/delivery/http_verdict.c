@@ -1,8 +1,10 @@
 #include "common/delivery/http_verdict.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "common/base/mask.h"
 #include "common/base/xalloc.h"
 
 #define SAID_BYTES 120
@@ -31,26 +33,25 @@ struct http_verdict http_verdict_of(enum http_outcome outcome, int status)
     return (struct http_verdict){DEAD, "rejected", false};
 }
 
-/* The answer's first line where it is text for people; *len_out 0 where it is not. */
-static const char *said(const struct http_answer *answer, size_t *len_out)
+/* The answer's first line where it is text for people (malloc), "" where it is not. */
+static char *said(const struct http_answer *answer, const char *secret)
 {
     const char *type = http_answer_header(answer, "content-type");
     const char *text = answer->body ? answer->body : "";
-    *len_out = 0;
     if (!type || (strncasecmp(type, "text/plain", 10) != 0 &&
                   strncasecmp(type, "application/json", 16) != 0 &&
                   strncasecmp(type, "application/problem+json", 24) != 0))
-        return text;
+        return xstrdup("");
     text += strspn(text, " \t\r\n");
-    *len_out = strcspn(text, "\r\n");
-    if (*len_out > SAID_BYTES)
-        *len_out = SAID_BYTES;
-    return text;
+    char *line = xasprintf("%.*s", (int)strcspn(text, "\r\n"), text);
+    mask_secret(line, secret);
+    if (strlen(line) > SAID_BYTES)
+        line[SAID_BYTES] = '\0';
+    return line;
 }
 
-char *http_verdict_words(const struct http_answer *answer)
+char *http_verdict_words(const struct http_answer *answer, const char *secret)
 {
-    size_t len;
     if (answer->status == 0)
         return xstrdup(answer->error);
     const char *location = http_answer_header(answer, "location");
@@ -60,6 +61,8 @@ char *http_verdict_words(const struct http_answer *answer)
                          answer->status, (int)strcspn(location, "?"), location);
     if (answer->status >= 300 && answer->status <= 399)
         return xasprintf("HTTP status %d: redirects are not followed", answer->status);
-    const char *text = said(answer, &len);
-    return xasprintf("HTTP status %d%s%.*s", answer->status, len ? ": " : "", (int)len, text);
+    char *text = said(answer, secret);
+    char *words = xasprintf("HTTP status %d%s%s", answer->status, *text ? ": " : "", text);
+    free(text);
+    return words;
 }

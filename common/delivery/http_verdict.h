@@ -24,7 +24,7 @@ struct http_verdict {
 struct http_verdict http_verdict_of(enum http_outcome outcome, int status);
 
 /* The failure in words (malloc): the status and the first line of what the destination said, or why
- * there was no answer. */
-char *http_verdict_words(const struct http_answer *answer);
+ * there was no answer. Where it repeats the secret ("" for none) there are stars. */
+char *http_verdict_words(const struct http_answer *answer, const char *secret);
 
 #endif

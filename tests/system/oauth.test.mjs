@@ -209,6 +209,19 @@ describe('an API with tokens', { concurrency: false }, () => {
         assert.deepEqual(urls, ['interactions', 'checked', 'done']);
     });
 
+    test('that repeats the token in its refusals finds it in no log and no dead letter', async () => {
+        const answers = [401, 401, 500, 400];
+        api.apiAnswer = (seen, nth) => ({
+            status: answers[Math.min(nth, answers.length) - 1], headers: { 'content-type': 'text/plain' },
+            body: `not with ${seen.headers.authorization}`,
+        });
+        const trace = await send(s, 'plain');
+        const letter = await deadLetter(s, 'plain', trace);
+        assert.match(letter.error, /^HTTP status 400: not with Bearer \*+$/);
+        assert.match(s.log(), new RegExp(`event retried trace=${trace}.*HTTP status 401: not with Bearer \\*`));
+        reset();
+    });
+
     test('leaves no secret where others can see it', () => assertNoSecret(s, api));
 });
 

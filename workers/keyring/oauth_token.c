@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/base/mask.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
 #include "common/conf/conf_format.h"
@@ -174,24 +175,16 @@ int oauth_token_parse(const void *body, size_t len, struct oauth_token *out,
 
 /* ---- a refusal ---- */
 
-/* Stars over each place at which the text repeats the secret. */
-static void strip(char *text, const char *secret)
-{
-    size_t len = strlen(secret);
-    for (char *p = text; len && (p = strcasestr(p, secret)); p += len)
-        memset(p, '*', len);
-}
-
 static void strip_secret(char *text, const char *secret)
 {
     struct buf encoded = {0}, base64 = {0};
     oauth_token_encode(secret, &encoded);
     base64_encode(secret, strlen(secret), &base64);
-    strip(text, secret);
+    mask_secret(text, secret);
     if (encoded.data)
-        strip(text, encoded.data);
+        mask_secret(text, encoded.data);
     if (*secret)
-        strip(text, base64.data);
+        mask_secret(text, base64.data);
     wipe(&encoded);
     wipe(&base64);
 }
@@ -201,7 +194,7 @@ static void strip_secrets(const json_t *conf, char *text)
 {
     struct buf basic = {0};
     basic_of(conf, &basic);
-    strip(text, basic.data);
+    mask_secret(text, basic.data);
     strip_secret(text, conf_str(conf, "client_secret"));
     strip_secret(text, conf_str(conf, "password"));
     wipe(&basic);

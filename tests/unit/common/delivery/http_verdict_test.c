@@ -58,7 +58,7 @@ static void expect_words(int status, const char *name, const char *value, const 
                                        .body_len = strlen(body),
                                        .headers = &header,
                                        .header_count = name ? 1 : 0};
-    char *words = http_verdict_words(&answer);
+    char *words = http_verdict_words(&answer, "T0ken/s");
     assert_string_equal(words, expected);
     free(words);
 }
@@ -81,8 +81,14 @@ static void words_for_people(void **state)
     body[sizeof(body) - 1] = '\0';
     snprintf(expected, sizeof(expected), "HTTP status 503: %.120s", body);
     expect_words(503, "Content-Type", "text/plain", body, expected);
+    /* It is masked before the text is cut off. */
+    memcpy(body + 117, "T0KEN/S", 7);
+    snprintf(expected, sizeof(expected), "HTTP status 503: %.117s***", body);
+    expect_words(503, "Content-Type", "text/plain", body, expected);
+    expect_words(401, "Content-Type", "text/plain", "no T0ken/sT0ken/s",
+                 "HTTP status 401: no **************");
     const struct http_answer none = {.outcome = HTTP_TIMEOUT, .error = "no answer in time"};
-    char *words = http_verdict_words(&none);
+    char *words = http_verdict_words(&none, "");
     assert_string_equal(words, "no answer in time");
     free(words);
 }
