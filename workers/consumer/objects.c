@@ -36,6 +36,7 @@ struct object_write {
     char key[DEADLETTER_OBJECT_KEY_BYTES];
     bool by_message;
     bool beside;         /* the key is that of another payload */
+    bool absent;         /* it was not there a moment ago (only where that is looked for first) */
     char *text;          /* own: the bytes under way */
     struct event *timer; /* own: the next try */
     uint64_t call;       /* 0: none under way */
@@ -131,6 +132,7 @@ static void forget_stored(struct object_write *w)
     free(w->etag);
     w->merged = NULL;
     w->etag = NULL;
+    w->absent = false;
 }
 
 static void refused(struct object_write *w, const struct aws_reply *reply)
@@ -189,7 +191,11 @@ static void judge_stored(struct object_write *w, const struct aws_reply *reply,
 {
     char reason[128];
     if (reply->class == AWS_MISSING && strcmp(reply->code, "NoSuchBucket") != 0) {
-        try_later(w); /* it has just been deleted: create it */
+        w->absent = w->all->endpoint->unconditional;
+        if (w->absent)
+            try_now(w);
+        else
+            try_later(w); /* it has just been deleted: create it */
         return;
     }
     if (!got) {
@@ -277,7 +283,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         return;
     }
     inflight_begin(w->work->inflight, w->work);
-    put_it(w);
+    if (w->all->endpoint->unconditional && !w->merged && !w->absent)
+        read_it(w); /* no condition would keep what is there from being replaced */
+    else
+        put_it(w);
     inflight_end(w->work->inflight);
 }
 

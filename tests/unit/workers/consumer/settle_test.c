@@ -27,6 +27,7 @@ static struct {
     int gone;
     int copied;
     int lost;
+    struct aws_endpoint bucket_at;
     struct objects *objects;
 } t;
 
@@ -66,16 +67,16 @@ static int set_up(void **state)
 {
     (void)state;
     static const struct lease_callbacks callbacks = {on_lost, on_stopped};
-    static const struct aws_endpoint bucket_at = {.identity = "embedded"};
     static const struct settle_callbacks settle_callbacks = {on_gone, on_copied};
     memset(&t, 0, sizeof(t));
+    t.bucket_at.identity = "embedded";
     fake_forget();
     fake_base = event_base_new();
     t.queues = fake_queues(1);
     t.inflight = inflight_new();
     t.lease = lease_new(fake_base, t.queues, t.inflight, &t.n, &callbacks, NULL);
-    t.objects =
-        objects_new(fake_base, NULL, &bucket_at, "letters", "dlq/", on_bucket, fake_trouble, NULL);
+    t.objects = objects_new(fake_base, NULL, &t.bucket_at, "letters", "dlq/", on_bucket,
+                            fake_trouble, NULL);
     fake_reply(fake_wait(FAKE_AWS), AWS_OK, 200, "", NULL, NULL);
     assert_true(objects_open(t.objects));
     fake_forget();
@@ -526,6 +527,33 @@ static void an_earlier_round_is_updated_in_place(void **state)
     assert_int_equal(t.n.dead, 1);
 }
 
+/* Nothing says that it was there: so it is looked for first. */
+static void without_conditions_it_is_read_before_it_is_written(void **state)
+{
+    (void)state;
+    t.with_s3.dead_letters = NULL;
+    t.bucket_at.unconditional = true;
+    die(hold_for_s3("a"), "rejected", "never", 1);
+    struct fake_call *call = fake_wait(FAKE_AWS);
+    assert_string_equal(call->method, "GET");
+    fake_reply(call, AWS_MISSING, 404, "NoSuchKey", NULL, NULL);
+    call = fake_wait(FAKE_AWS);
+    assert_string_equal(call->method, "PUT");
+    assert_string_equal(call->condition, "");
+    char *earlier = other_round(call->sent, "message_id", json_string("another"));
+    fake_reply(call, AWS_TRANSIENT, 500, "InternalError", NULL, NULL);
+    call = fake_wait(FAKE_AWS); /* meanwhile it may be there */
+    assert_string_equal(call->method, "GET");
+    fake_reply(call, AWS_OK, 200, "", earlier, "\"e1\"");
+    call = fake_wait(FAKE_AWS);
+    assert_string_equal(call->method, "PUT");
+    assert_non_null(strstr(call->sent, "\"retry_count\":1"));
+    fake_reply(call, AWS_OK, 200, "", NULL, "\"e2\"");
+    free(earlier);
+    fake_answer(fake_wait(FAKE_DELETE), 0, AWS_OK, "");
+    assert_int_equal(t.n.dead, 1);
+}
+
 static void another_payload_is_never_overwritten(void **state)
 {
     (void)state;
@@ -638,6 +666,7 @@ int main(void)
         TEST(without_a_queue_s3_is_all),
         TEST(an_object_of_the_same_round_is_done),
         TEST(an_earlier_round_is_updated_in_place),
+        TEST(without_conditions_it_is_read_before_it_is_written),
         TEST(another_payload_is_never_overwritten),
         TEST(a_missing_bucket_is_made_again),
         TEST(a_retry_by_requeue_is_a_copy_with_its_number),
