@@ -59,10 +59,16 @@ void permissions_bucket(struct checkup *c, const struct aws_endpoint *endpoint, 
     step.action = "s3:ListBucket";
     step.start = try_head;
     checkup_add(c, &step);
-    step.action = "s3:PutObject";
-    step.start = try_put;
-    step.good = CHECKUP_GOOD(AWS_CONFLICT) | CHECKUP_GOOD(AWS_MISSING);
-    checkup_add(c, &step);
+    if (endpoint->unconditional) {
+        checkup_note(c, what, true,
+                     "s3:PutObject is not tried: without dead_letters.conditional_writes an object "
+                     "would be left behind");
+    } else {
+        step.action = "s3:PutObject";
+        step.start = try_put;
+        step.good = CHECKUP_GOOD(AWS_CONFLICT) | CHECKUP_GOOD(AWS_MISSING);
+        checkup_add(c, &step);
+    }
     step.action = "s3:GetObject";
     step.start = try_get;
     step.good = CHECKUP_GOOD(AWS_MISSING);
