@@ -108,6 +108,13 @@ static int64_t left_ms(const struct gate *gate, int64_t now_ms)
 
 /* ---- what workers say ---- */
 
+/* About a breaker its sender is told as well: others may have spoken meanwhile, and in what order
+ * counts is only known here. 0: nobody is left out. */
+static pid_t left_out(const struct gate *gate, pid_t from)
+{
+    return gate->is_probed ? 0 : from;
+}
+
 static void open_gate(struct gates *g, pid_t from, const char *key, int64_t open_ms,
                       const char *why, int64_t now_ms)
 {
@@ -120,14 +127,15 @@ static void open_gate(struct gates *g, pid_t from, const char *key, int64_t open
     gate->holder = 0;
     free(gate->why);
     gate->why = utf8_safe(why, strlen(why), WHY_BYTES);
-    g->host->tell_others(g->arg, from, gate_message(key, left_ms(gate, now_ms), gate->why));
+    g->host->tell_others(g->arg, left_out(gate, from),
+                         gate_message(key, left_ms(gate, now_ms), gate->why));
 }
 
 static void close_gate(struct gates *g, pid_t from, struct gate *gate, int64_t now_ms)
 {
     log_info("%s is not held back any more, after %lld ms", gate->key,
              (long long)(now_ms - gate->since_ms));
-    g->host->tell_others(g->arg, from, gate_message(gate->key, 0, ""));
+    g->host->tell_others(g->arg, left_out(gate, from), gate_message(gate->key, 0, ""));
     drop(g, gate);
 }
 
@@ -167,6 +175,7 @@ int gates_take(struct gates *g, pid_t from, const json_t *msg, int64_t now_ms, c
             close_gate(g, from, gate, now_ms);
     } else if (!gate && g->count >= GATES_MAX) {
         *why_out = "there are too many gates already";
+        g->host->tell(g->arg, from, gate_message(key, 0, ""));
         return -1;
     } else {
         open_gate(g, from, key, until_ms, why ? why : "", now_ms);

@@ -62,7 +62,8 @@ enum {
  * KIND "destination": a breaker. After its time everybody goes on holding back until the gate is
  * closed by n = 0. One consumer is granted the probe; it polls one message for the destination,
  * delivers it, and closes the gate (n = 0) or opens it again (n > 0). Without a verdict in 30 s, or
- * when the worker is gone, the probe goes to the next.
+ * when the worker is gone, the probe goes to the next. What is passed on about a breaker comes back
+ * to its sender too, so that all have heard the same last word.
  *
  *   {"key", "probe": true}                S→W  the probe is yours;  false: it is not any more
  *   {"key", "probe": true, "until_ms": n} W→S  it is under way: the verdict comes within n ms

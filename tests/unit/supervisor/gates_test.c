@@ -139,18 +139,18 @@ static void the_life_of_a_breaker(void **state)
 {
     (void)state;
     says(12, KEY, 10000, NOW);
-    expect_sent("all-12:10000 ");
+    expect_sent("all-0:10000 ");
     assert_int_equal(gates_turn(t.g, NOW), NOW + 10000);
     assert_int_equal(gates_turn(t.g, NOW + 9999), NOW + 10000);
     expect_sent("");
     assert_int_equal(gates_turn(t.g, NOW + 10000), NOW + 40000);
     expect_sent("11:probe ");
     says(11, KEY, 10000, NOW + 10500);
-    expect_sent("all-11:10000 ");
+    expect_sent("all-0:10000 ");
     assert_int_equal(gates_turn(t.g, NOW + 20500), NOW + 50500);
     expect_sent("12:probe "); /* going round */
     says(12, KEY, 0, NOW + 20600);
-    expect_sent("all-12:0 ");
+    expect_sent("all-0:0 ");
     assert_int_equal(gates_turn(t.g, NOW + 20600), INT64_MAX);
     assert_int_equal(kept(NOW + 20600), 0);
 }
@@ -160,7 +160,7 @@ static void a_probe_without_a_verdict_goes_on(void **state)
     (void)state;
     says(12, KEY, 1000, NOW);
     gates_turn(t.g, NOW + 1000);
-    expect_sent("all-12:1000 11:probe ");
+    expect_sent("all-0:1000 11:probe ");
     gates_turn(t.g, NOW + 30999);
     expect_sent("");
     gates_turn(t.g, NOW + 31000);
@@ -182,7 +182,7 @@ static void without_workers_the_probe_waits_for_one(void **state)
     (void)state;
     t.up[0] = t.up[1] = t.up[2] = false;
     says(12, KEY, 1000, NOW);
-    expect_sent("all-12:1000 ");
+    expect_sent("all-0:1000 ");
     assert_int_equal(gates_turn(t.g, NOW + 1000), INT64_MAX);
     expect_sent("");
     t.up[2] = true;
@@ -201,7 +201,7 @@ static void one_that_is_open_never_opens_sooner(void **state)
     says(11, KEY, 10000, NOW);
     says(12, KEY, 10000, NOW + 5);
     says(13, KEY, 2000, NOW + 10);
-    expect_sent("all-11:10000 all-12:10000 all-13:9995 ");
+    expect_sent("all-0:10000 all-0:10000 all-0:9995 ");
     assert_int_equal(gates_turn(t.g, NOW + 10), NOW + 10005);
 }
 
@@ -212,9 +212,22 @@ static void a_longer_wait_ends_the_probe(void **state)
     says(11, KEY, 1000, NOW);
     gates_turn(t.g, NOW + 1000);
     says(13, KEY, 5000, NOW + 1100);
-    expect_sent("all-11:1000 11:probe all-13:5000 ");
+    expect_sent("all-0:1000 11:probe all-0:5000 ");
     begins(11, 60000, NOW + 1200);
     assert_int_equal(gates_turn(t.g, NOW + 1200), NOW + 6100);
+}
+
+/* 12 has met a longer wait while 11's probe went well: 11 hears of the gate that it has closed, and
+ * would wait for ever for a probe of it if it did not hear the end as well. */
+static void who_closes_a_breaker_is_told_last_too(void **state)
+{
+    (void)state;
+    says(12, KEY, 1000, NOW);
+    gates_turn(t.g, NOW + 1000);
+    t.sent[0] = '\0';
+    says(12, KEY, 5000, NOW + 1100);
+    says(11, KEY, 0, NOW + 1100);
+    expect_sent("all-0:5000 all-0:0 ");
 }
 
 static void other_kinds_end_with_their_time(void **state)
@@ -234,7 +247,7 @@ static void a_destination_that_is_gone_takes_its_gate_along(void **state)
     says(11, KEY, 1000, NOW);
     t.unknown = true;
     assert_int_equal(gates_turn(t.g, NOW + 1000), INT64_MAX);
-    expect_sent("all-11:1000 all-0:0 ");
+    expect_sent("all-0:1000 all-0:0 ");
 }
 
 static void what_is_not_well_formed_is_refused(void **state)
@@ -263,6 +276,7 @@ static void their_number_is_bounded(void **state)
         t.sent[0] = '\0';
     }
     assert_int_equal(take(11, json_pack("{s:s, s:i}", "key", KEY, "until_ms", 1), NOW), -1);
+    expect_sent("11:0 "); /* nobody would ever grant it a probe */
     says(11, "check:7", 2000, NOW); /* a known one still changes */
     expect_sent("all-11:2000 ");
     assert_int_equal(kept(NOW), GATES_MAX);
@@ -292,6 +306,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_workers_the_probe_waits_for_one, start, stop),
         cmocka_unit_test_setup_teardown(one_that_is_open_never_opens_sooner, start, stop),
         cmocka_unit_test_setup_teardown(a_longer_wait_ends_the_probe, start, stop),
+        cmocka_unit_test_setup_teardown(who_closes_a_breaker_is_told_last_too, start, stop),
         cmocka_unit_test_setup_teardown(other_kinds_end_with_their_time, start, stop),
         cmocka_unit_test_setup_teardown(a_destination_that_is_gone_takes_its_gate_along, start,
                                         stop),
