@@ -15,7 +15,7 @@
 /* A source, by its index in the sources. */
 struct state {
     bool paused;
-    int64_t out_ms; /* wall clock: when its destination was last known to be out; 0: never */
+    int64_t held_ms; /* wall clock: when it was last known to be held back; 0: never */
 };
 
 /* A queue with a sweep under way. */
@@ -78,16 +78,19 @@ static void on_changed(void *arg)
     struct held *h = arg;
     for (size_t i = 0; i < count_of(h); i++)
         if (has_gate(h, source_at(h, i)))
-            h->states[i].out_ms = clock_wall_ms();
+            h->states[i].held_ms = clock_wall_ms();
     h->o.changed(h->o.arg);
 }
 
 static void pause_source(struct held *h, const json_t *msg, bool paused)
 {
     const char *name = json_string_value(json_object_get(msg, "source"));
-    for (size_t i = 0; name && i < count_of(h); i++)
-        if (strcmp(source_at(h, i)->name, name) == 0)
-            h->states[i].paused = paused;
+    for (size_t i = 0; name && i < count_of(h); i++) {
+        if (strcmp(source_at(h, i)->name, name) != 0)
+            continue;
+        h->states[i].paused = paused;
+        h->states[i].held_ms = clock_wall_ms();
+    }
     h->o.changed(h->o.arg);
 }
 
@@ -248,8 +251,9 @@ void held_cancelled(struct held *h, struct work *w)
 
 bool held_since(const struct held *h, const struct source *source, int64_t since_ms)
 {
-    int64_t out_ms = h->states[index_of(h, source)].out_ms;
-    return has_gate(h, source) || (out_ms > 0 && out_ms >= since_ms);
+    const struct state *state = &h->states[index_of(h, source)];
+    return state->paused || has_gate(h, source) ||
+           (state->held_ms > 0 && state->held_ms >= since_ms);
 }
 
 size_t held_paused(const struct held *h)

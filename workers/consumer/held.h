@@ -66,8 +66,8 @@ bool held_outcome(struct held *h, struct work *w, const struct delivery_outcome 
                   int *delay_s_out);
 /* It was cut off. */
 void held_cancelled(struct held *h, struct work *w);
-/* Whether its destination was or is out since then (wall clock, as far as this worker knows): the
- * receives since then may have been no attempts. */
+/* Whether it was or is held back since then (wall clock, as far as this worker knows): the receives
+ * since then may have been no attempts. */
 bool held_since(const struct held *h, const struct source *source, int64_t since_ms);
 
 size_t held_paused(const struct held *h); /* sources */

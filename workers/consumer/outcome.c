@@ -270,23 +270,30 @@ void outcome_give_back(struct process *p, struct work *w, int delay_s)
     }
 }
 
+/* Near the redrive a copy takes the message's place under its own number, without a claim. Where
+ * the event has died since the ledger was asked, that copy begins a new round: better than a message
+ * without a reason. False where it need not or cannot. */
+static bool pass_on(struct process *p, struct work *w, int delay_s)
+{
+    bool must_move = outcome_is_near_redrive(w) && !w->queue->attributes.is_fifo;
+    return must_move && settle_pass_on(p->settle, w, delay_s);
+}
+
 void outcome_uncount(struct process *p, struct work *w, int delay_s)
 {
+    struct ledger_record *r = w->record;
     if (w->claim) {
-        struct ledger_record *r = w->record;
         r->attempts--;
         r->excused = w->message.receive_count - r->attempts;
+    } else if (pass_on(p, w, delay_s)) {
+        return;
     }
     outcome_give_back(p, w, delay_s);
 }
 
-/* Near the redrive a copy takes the message's place under its own number. Where the event has died
- * since the ledger was asked, that copy begins a new round: better than a message without a
- * reason. */
 void outcome_defer(struct process *p, struct work *w, int delay_s)
 {
-    bool must_move = outcome_is_near_redrive(w) && !w->queue->attributes.is_fifo;
-    if (!must_move || !settle_pass_on(p->settle, w, delay_s))
+    if (!pass_on(p, w, delay_s))
         settle_defer(p->settle, w, delay_s);
 }
 
@@ -441,8 +448,8 @@ static int receives_of(const struct process *p, const struct work *w)
     int most = w->source->max_retries + 1;
     if (w->claim)
         return all - w->record->excused;
-    bool was_out = held_since(p->held, w->source, w->message.first_received_ms);
-    return was_out && all > most ? most : all;
+    bool was_held = held_since(p->held, w->source, w->message.first_received_ms);
+    return was_held && all > most ? most : all;
 }
 
 static void deliver_or_hold(struct process *p, struct work *w)

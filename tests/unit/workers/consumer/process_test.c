@@ -1218,6 +1218,22 @@ static void without_a_ledger_an_outage_kills_nothing_either(void **state)
     deleted();
 }
 
+/* Each hour's sweep is a receive. */
+static void without_a_ledger_a_pause_kills_nothing_either(void **state)
+{
+    (void)state;
+    t.source->ledger = NULL;
+    hear(json_pack("{s:s,s:s}", "t", "pause", "source", "s"));
+    for (int count = 1; count <= 50; count++) {
+        receive_body("{\"id\":\"e1\"}", count, NOW_MS, NULL);
+        deferred(0, 0);
+    }
+    hear(json_pack("{s:s,s:s}", "t", "resume", "source", "s"));
+    receive_body("{\"id\":\"e1\"}", 51, NOW_MS, NULL);
+    verdict(DELIVERED, "");
+    deleted();
+}
+
 static void what_is_no_event_is_inspected_unclaimed(void **state)
 {
     (void)state;
@@ -1343,6 +1359,29 @@ static void near_the_redrive_without_a_ledger_it_dies_with_its_history(void **st
     assert_non_null(strstr(f->first_value, "maxReceiveCount of 5"));
     assert_non_null(strstr(f->first_value, "\"attempt\":4,\"error\":\"no\""));
     fake_answer(f, 0, AWS_OK, "");
+    deleted();
+}
+
+static void near_the_redrive_an_outage_kills_nothing_without_a_ledger_either(void **state)
+{
+    (void)state;
+    redrive_at(5);
+    t.source->ledger = NULL;
+    hear_gate(10000);
+    receive_body("{\"id\":\"e1\"}", 4, NOW_MS, "2"); /* it is not even tried */
+    moved("2", 10);
+    deleted();
+    hear_probe(true);
+    receive_body("{\"id\":\"e1\"}", 4, NOW_MS, NULL);
+    outage(503, 0);
+    moved("0", 10);
+    deleted();
+    hear_gate(0);
+    queues_at(t.queues, 0)->attributes.is_fifo = true;
+    hear(json_pack("{s:s,s:s}", "t", "pause", "source", "s"));
+    receive_body("{\"id\":\"e1\"}", 4, NOW_MS, NULL); /* a copy would be behind its successors */
+    assert_non_null(strstr(fake_wait(FAKE_SEND)->first_value, "maxReceiveCount of 5"));
+    fake_answer(fake_wait(FAKE_SEND), 0, AWS_OK, "");
     deleted();
 }
 
@@ -1554,12 +1593,14 @@ int main(void)
         TEST(a_drain_meets_the_ledgers_answer),
         TEST(at_the_deadline_a_delivery_counts_and_a_copy_is_given_up),
         TEST(without_a_ledger_receives_count),
+        TEST(without_a_ledger_a_pause_kills_nothing_either),
         TEST(what_is_no_event_is_inspected_unclaimed),
         TEST(near_the_redrive_a_retry_is_a_copy),
         TEST(near_the_redrive_a_drain_sends_copies),
         TEST(near_the_redrive_what_is_unclaimed_is_passed_on),
         TEST(near_the_redrive_of_a_fifo_queue_it_dies_with_its_reason),
         TEST(near_the_redrive_without_a_ledger_it_dies_with_its_history),
+        TEST(near_the_redrive_an_outage_kills_nothing_without_a_ledger_either),
         TEST(no_event_waits_longer_than_its_queue_keeps_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
