@@ -222,6 +222,8 @@ static int start_process(void *arg)
         p->pid = 0;
         note_failure(p, "it cannot be started: %s", strerror(errno));
         log_error("%s cannot be started: %s", p->name, strerror(errno));
+        if (table_fd >= 0)
+            p->host->died(p->host->arg, p, true);
     }
     int fds[] = {pair[0], pair[1], snapshot_fd, table_fd};
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {

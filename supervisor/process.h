@@ -31,7 +31,8 @@ struct process_host {
      */
     int (*table)(void *arg, const struct process *p);
     void (*started)(void *arg, struct process *p); /* just forked: its first messages can be sent */
-    /* Reaped, and not started again yet. asked: its end was wanted. */
+    /* Reaped, and not started again yet, or not forked after its table was opened. asked: its end
+     * was wanted. */
     void (*died)(void *arg, const struct process *p, bool asked);
     void (*message)(void *arg, struct process *p, const json_t *msg); /* one that is not ours */
 };

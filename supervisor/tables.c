@@ -81,9 +81,6 @@ int tables_open(struct tables *t, const struct process *p)
 {
     if (p->plan->role != ROLE_CONSUMER)
         return open("/dev/null", O_RDWR | O_CLOEXEC);
-    struct table *before = table_of(t, p); /* of a fork that failed */
-    if (before != NULL)
-        drop(t, before);
     int fd = inflight_table_create(slots_for(p->plan->slice));
     struct inflight_table *map = fd >= 0 ? inflight_table_map(fd) : NULL;
     int copy = map != NULL ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;

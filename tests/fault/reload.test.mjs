@@ -44,6 +44,8 @@ const steps = [
         /the new ingest failed: it cannot be started: .*files/],
     ['fork', async (s) => { s.writeConf(change(s, 13)); arm(s, 'spawn.fork'); },
         /the new ingest failed: it cannot be started: Resource temporarily unavailable/],
+    ['fork, of one with an in-flight table', async (s) => { s.writeConf(merge(s.conf, { consumer: { in_flight: 18 } })); arm(s, 'spawn.fork'); },
+        /the new consumer-0 failed: it cannot be started: Resource temporarily unavailable/],
     ['the worker does not start', async (s) => { s.writeConf(change(s, 14)); arm(s, 'ingest.start'); },
         /the new ingest failed: it ended with exit status 78/],
     ['the worker is never ready', async (s) => { s.writeConf(change(s, 15)); arm(s, 'ingest.ready'); },
