@@ -129,9 +129,9 @@ int exec_child_start(const char *file, char *const argv[], char *const envp[], _
     if (pid_fd == -1) {
         saved = errno;
         exec_child_kill(pid, SIGKILL);
-        if (group)
-            atomic_store(group, 0);
         waitpid(pid, NULL, 0);
+        if (group) /* only now: until its end the child might note it again */
+            atomic_store(group, 0);
         errno = saved;
         pipes_close(&p);
         return -1;
