@@ -154,10 +154,12 @@ $(eval $(call unit_modules_rule,supervisor,$(BUILD)/obj/supervisor/main.o))
 
 # libFuzzer's own main comes with the driver; the code under test is instrumented by
 # BUILD=build-fuzz CC=clang SANITIZE=address,undefined,fuzzer-no-link.
-# A target called store_... links the store's modules too.
-STORE_O = $(filter-out $(call main_of,workers/store),$(call objects,workers/store/*.c))
-$(BUILD)/fuzz/store_%: FUZZ_MODULES = $(STORE_O)
-$(filter $(BUILD)/fuzz/store_%,$(FUZZERS)): $(STORE_O)
+# A target called store_... or keyring_... links that role's modules too.
+define fuzz_modules_rule
+$(BUILD)/fuzz/$(1)_%: FUZZ_MODULES = $(filter-out $(2),$(call objects,workers/$(1)/*.c))
+$(filter $(BUILD)/fuzz/$(1)_%,$(FUZZERS)): $(filter-out $(2),$(call objects,workers/$(1)/*.c))
+endef
+$(foreach role,store keyring,$(eval $(call fuzz_modules_rule,$(role),$(call main_of,workers/$(role)))))
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/lib/libcommon.a $(BUILD)/lib/libworker.a
 	@mkdir -p $(@D)
 	$(call quiet,CC) $(CC) $(CFLAGS_ALL) $(CFLAGS) -Wno-missing-prototypes -MMD -MP -MF $@.d $(LDFLAGS_ALL) \
