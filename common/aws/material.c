@@ -155,8 +155,8 @@ static bool same_scope(const struct item *a, const struct item *b)
            !strcmp(a->key.service, b->key.service);
 }
 
-/* Removes the item of this scope and date, or, with date NULL, the scope's one that came first where
- * there are more than the kept number: the newest are at the head. */
+/* Removes the item of this scope and date, or, with date NULL, the scope's one that came first
+ * where there are more than the kept number: the newest are at the head. */
 static void drop(struct material *m, const struct item *scope, const char *date)
 {
     struct item *item, *found = NULL;

@@ -41,7 +41,7 @@ struct client {
     int64_t endpoint_until_ms;
     int64_t asked_ms;
     int64_t last_version;
-    int64_t expires_wall_ms; /* of the published token; 0: none was */
+    int64_t expires_wall_ms;         /* of the published token; 0: none was */
     char why[OAUTH_TOKEN_WHY_BYTES]; /* why there is none; "" */
 };
 

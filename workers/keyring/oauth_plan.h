@@ -30,8 +30,8 @@ void oauth_plan_init(struct oauth_plan *p);
 
 void oauth_plan_need(struct oauth_plan *p, int64_t now_ms);
 
-/* The held token is past its end by the clock of those who use it, which was set forward: another is
- * needed now. */
+/* The held token is past its end by the clock of those who use it, which was set forward: another
+ * is needed now. */
 void oauth_plan_ended(struct oauth_plan *p);
 
 /* The API refused the token of this version. False where it is not the current one, or known

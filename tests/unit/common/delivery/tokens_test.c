@@ -252,11 +252,15 @@ static void what_is_none_of_these(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(waits_until_it_comes),      TEST(one_that_is_here_is_only_said_to_be_in_use),
-        TEST(a_refused_one_is_replaced), TEST(one_past_its_end_is_none),
+        TEST(waits_until_it_comes),
+        TEST(one_that_is_here_is_only_said_to_be_in_use),
+        TEST(a_refused_one_is_replaced),
+        TEST(one_past_its_end_is_none),
         TEST(the_last_to_come_counts_whatever_its_version),
-        TEST(trouble_ends_the_wait),     TEST(trouble_beside_a_good_token),
-        TEST(the_time_is_over),          TEST(cancelled),
+        TEST(trouble_ends_the_wait),
+        TEST(trouble_beside_a_good_token),
+        TEST(the_time_is_over),
+        TEST(cancelled),
         TEST(what_is_none_of_these),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,10 +144,13 @@ static void an_api_that_refuses_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nobody_needs_it),           cmocka_unit_test(renewed_early),
-        cmocka_unit_test(only_while_it_is_in_use),   cmocka_unit_test(failures_wait_longer),
+        cmocka_unit_test(nobody_needs_it),
+        cmocka_unit_test(renewed_early),
+        cmocka_unit_test(only_while_it_is_in_use),
+        cmocka_unit_test(failures_wait_longer),
         cmocka_unit_test(one_that_has_ended_by_another_clock),
-        cmocka_unit_test(retry_after_is_waited_out), cmocka_unit_test(a_refusal_counts_once),
+        cmocka_unit_test(retry_after_is_waited_out),
+        cmocka_unit_test(a_refusal_counts_once),
         cmocka_unit_test(an_api_that_refuses_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
