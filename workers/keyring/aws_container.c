@@ -124,6 +124,7 @@ static void ask(struct container *c)
                                    .header_count = token ? 2 : 1,
                                    .timeout_ms = TIMEOUT_MS,
                                    .response_cap_bytes = ANSWER_BYTES,
+                                   .secret = true,
                                    .refuse = is_plain ? aws_container_refuse : NULL};
     if (!*c->failure)
         c->http_id = http_client_send(c->context->http, &call, on_answer, c);

@@ -219,7 +219,8 @@ static void ask(struct imds *m, enum step step)
                                    .headers = &header,
                                    .header_count = 1,
                                    .timeout_ms = m->timeout_ms,
-                                   .response_cap_bytes = ANSWER_BYTES};
+                                   .response_cap_bytes = ANSWER_BYTES,
+                                   .secret = true};
     m->http_id = http_client_send(m->context->http, &call, on_answer, m);
     free(url);
 }

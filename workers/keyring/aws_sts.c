@@ -171,7 +171,8 @@ static void send_call(struct sts *s, const struct http_header *headers, size_t c
                              .body_len = s->body.len,
                              .timeout_ms = TIMEOUT_MS,
                              .response_cap_bytes = ANSWER_BYTES,
-                             .tls = {.ca_file = s->context->ca_file}};
+                             .tls = {.ca_file = s->context->ca_file},
+                             .secret = true};
     s->http_id = http_client_send(s->context->http, &call, on_answer, s);
 }
 

@@ -84,6 +84,8 @@ static void keyring_drain(void *state, int64_t deadline_mono_ms)
     k->oauth = NULL;
     aws_identity_free(k->aws);
     k->aws = NULL;
+    http_client_free(k->http);
+    k->http = NULL;
     embedded_identity_free(k->embedded);
     k->embedded = NULL;
     worker_drained(k->worker);
