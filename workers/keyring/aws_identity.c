@@ -16,6 +16,8 @@
 #include "workers/keyring/aws_refresh.h"
 #include "workers/keyring/publication.h"
 
+#define SETTLED_MS 60000 /* credentials that were good so long were good */
+
 struct scope {
     char region[64];
     char service[32];
@@ -32,7 +34,9 @@ struct aws_identity {
     char published_date[9];
     struct aws_job *fetch; /* own; NULL: none under way */
     struct event *timer;   /* own: the next fetch */
-    unsigned failures;     /* in a row; a forced renewal that brought nothing new counts too */
+    unsigned failures;     /* in a row; a forced renewal that brought nothing better counts too */
+    bool is_forced;        /* the fetch: the current ones were refused */
+    int64_t got_mono_ms;   /* when the current ones came */
     int64_t pause_until_mono_ms; /* no forced renewal before it */
     char trouble[512];           /* published; "": none */
     char failing[512];           /* why the last renewal failed; "": it did not */
@@ -142,15 +146,19 @@ static void log_found(const struct aws_identity *a)
 
 static void take(struct aws_identity *a, struct aws_result *result)
 {
+    int64_t now_ms = clock_mono_ms();
     bool is_new = !is_same(&a->credentials, &result->credentials);
+    bool is_refused_again = a->is_forced && now_ms - a->got_mono_ms < SETTLED_MS;
     aws_credentials_wipe(&a->credentials);
     a->credentials = result->credentials;
     result->credentials = (struct aws_credentials){0};
     snprintf(a->source, sizeof(a->source), "%.159s", result->why);
     a->failing[0] = '\0';
     a->refreshes++;
-    a->failures = is_new ? 0 : a->failures + 1;
-    a->pause_until_mono_ms = clock_mono_ms() + aws_refresh_backoff_ms(a->failures, random01());
+    a->failures = is_new && !is_refused_again ? 0 : a->failures + 1;
+    a->is_forced = false;
+    a->got_mono_ms = now_ms;
+    a->pause_until_mono_ms = now_ms + aws_refresh_backoff_ms(a->failures, random01());
     if (is_new) {
         a->version = publication_version(a->version, clock_wall_ms());
         a->credentials_version = a->version;
@@ -221,11 +229,13 @@ static struct scope *use_scope(struct aws_identity *a, const char *region, const
     return scope;
 }
 
-/* Fetches now, unless that is under way, or was just done and brought nothing. */
+/* Fetches now, unless that is under way, or was just done and brought nothing that is taken. */
 static void renew(struct aws_identity *a)
 {
-    if (clock_mono_ms() >= a->pause_until_mono_ms)
-        fetch(a);
+    if (a->fetch || clock_mono_ms() < a->pause_until_mono_ms)
+        return;
+    a->is_forced = true;
+    fetch(a);
 }
 
 void aws_identity_need(struct aws_identity *a, const char *region, const char *service)

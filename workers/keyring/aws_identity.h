@@ -13,8 +13,9 @@
  *
  * The chain is asked when the first key is needed, in the background before credentials expire
  * (aws_refresh.h), again and again with growing waits while it fails, and when a worker reports
- * that the current ones were refused. One fetch at a time serves all. While a renewal fails the old
- * ones are kept as long as they last. Where there are none, a "trouble" says why. */
+ * that the current ones were refused, with growing waits where the new ones are refused too. One
+ * fetch at a time serves all. While a renewal fails the old ones are kept as long as they last.
+ * Where there are none, a "trouble" says why. */
 struct aws_identity;
 
 #define AWS_SCOPES_MAX 32

@@ -251,6 +251,21 @@ static void refused_ones_are_fetched_again_once_for_all(void **state)
     assert_int_equal(runs(r), 2);
 }
 
+/* As in a region that takes no tokens of the global endpoint. */
+static void new_ones_that_are_refused_too_are_fetched_with_growing_waits(void **state)
+{
+    struct ring *r = *state;
+    int64_t start_ms = clock_mono_ms();
+    use_program(r, 3600);
+    aws_identity_need(r->identity, "eu-central-1", "sqs");
+    wait_for(r, 2);
+    while (clock_mono_ms() - start_ms < 6000) {
+        run_ms(r, 100);
+        aws_identity_stale(r->identity, "eu-central-1", "sqs", key_of(r, "sqs", 0)->version);
+    }
+    assert_in_range(runs(r), 2, 6);
+}
+
 static void rotated_keys_of_a_file_are_read_when_the_old_are_refused(void **state)
 {
     struct ring *r = *state;
@@ -304,6 +319,7 @@ int main(void)
         WITH_RING(they_are_renewed_before_they_expire),
         WITH_RING(old_ones_are_kept_while_they_last),
         WITH_RING(refused_ones_are_fetched_again_once_for_all),
+        WITH_RING(new_ones_that_are_refused_too_are_fetched_with_growing_waits),
         WITH_RING(rotated_keys_of_a_file_are_read_when_the_old_are_refused),
         WITH_RING(too_many_scopes_are_refused),
     };
