@@ -32,7 +32,7 @@ function writeKeys(s, id, secret) {
 
 test('without credentials the service is up, says what is missing, and takes them when they are there', async (t) => {
     const s = await start(t);
-    const missing = /no AWS credentials: tried the environment, profile "default" .*; set AWS_ACCESS_KEY_ID /;
+    const missing = /no AWS credentials: set AWS_ACCESS_KEY_ID and .*, write the profile "default", .*; tried: environment, /;
     const keyring = await until('the keyring to say so', async () => {
         const health = await s.health('keyring');
         return health.status === 503 && health;
