@@ -63,6 +63,19 @@ static void check_dead_letters(const json_t *letters, struct conf_errors *errors
                         "false is only for service aws: the embedded store knows such writes");
 }
 
+/* The certificate of a server that is asked under many names covers one label of theirs. */
+static void check_addressing(const json_t *conf, struct conf_errors *errors)
+{
+    const char *bucket = conf_str(conf, "dead_letters.bucket");
+    bool is_virtual = strcmp(conf_str(conf, "aws.s3_addressing"), "virtual") == 0;
+    bool is_tls = strncmp(conf_str(conf, "aws.s3_endpoint_url"), "https:", 6) == 0;
+    if (is_aws(conf_value(conf, "dead_letters")) && is_virtual && is_tls && strchr(bucket, '.'))
+        conf_errors_warn(errors, "aws.s3_addressing",
+                         "virtual, while the bucket \"%.80s\" has a dot: no certificate of AWS "
+                         "covers such a host; set it to \"path\" or leave it out",
+                         bucket);
+}
+
 /* The first source whose queue other hosts may read while its ledger is this host's, or NULL. */
 static const char *host_only_source(const json_t *conf)
 {
@@ -137,6 +150,7 @@ void conf_check_aws(const json_t *conf, struct conf_errors *errors)
         check_queue(conf, key, queue, errors);
     }
     check_dead_letters(conf_value(conf, "dead_letters"), errors);
+    check_addressing(conf, errors);
     check_ledger(conf, errors);
     check_drain(conf, errors);
 }

@@ -246,6 +246,20 @@ static void a_stop_must_outlast_a_poll(void **state)
     assert_int_equal(errors.warning_count, 0);
 }
 
+/* The certificate of AWS covers one name in front of it. */
+static void a_bucket_with_dots_stands_in_no_host(void **state)
+{
+    (void)state;
+#define DOTTED "\"dead_letters\": {\"service\": \"aws\", \"bucket\": \"a.b\"}, \"aws\": "
+    json_decref(load_with(DOTTED "{\"region\": \"x\", \"s3_addressing\": \"virtual\"}"));
+    expect_in(errors.warnings, errors.warning_count, "aws.s3_addressing", "a.b");
+    json_decref(load_with(DOTTED "{\"region\": \"x\", \"s3_addressing\": \"virtual\","
+                                 " \"s3_endpoint_url\": \"http://h\"}"));
+    assert_int_equal(errors.warning_count, 0);
+    json_decref(load_with(DOTTED "{\"region\": \"x\"}"));
+    assert_int_equal(errors.warning_count, 0);
+}
+
 static void notes_say_what_to_keep_in_mind(void **state)
 {
     (void)state;
@@ -330,6 +344,7 @@ int main(void)
         CASE(authorities),
         CASE(what_is_not_looked_at_is_said),
         CASE(a_stop_must_outlast_a_poll),
+        CASE(a_bucket_with_dots_stands_in_no_host),
         CASE(notes_say_what_to_keep_in_mind),
         CASE(faults),
         CASE(names_are_the_services_own),
