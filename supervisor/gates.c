@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/base/utf8.h"
 #include "common/base/xalloc.h"
+#include "common/ipc/gate_key.h"
 #include "common/ipc/message.h"
 
 #define WHY_BYTES 300
@@ -73,7 +74,7 @@ static struct gate *add(struct gates *g, const char *key, int64_t now_ms)
 {
     struct gate *gate = xcalloc(1, sizeof(*gate));
     gate->key = xstrdup(key);
-    gate->is_probed = strncmp(key, GATES_PROBED, strlen(GATES_PROBED)) == 0;
+    gate->is_probed = gate_key_is_probed(key);
     gate->since_ms = now_ms;
     TAILQ_INSERT_TAIL(&g->list, gate, link);
     g->count++;

@@ -8,14 +8,13 @@
 
 /* What the workers hold back from, since one of them met it throttled or failing: the `gate`
  * messages of common/ipc/message.h, passed on to all others and kept for workers that start later.
- * A gate whose key begins with GATES_PROBED is a breaker for all workers together: when its time is
- * over one worker is granted the probe; past its time or gone, it goes to the next. Every other
- * gate ends with its time.
+ * A gate whose key is probed (common/ipc/gate_key.h) is a breaker for all workers together: when
+ * its time is over one worker is granted the probe; past its time or gone, it goes to the next.
+ * Every other gate ends with its time.
  *
  * Nothing here asks the time or sends by itself. Workers are named by their pid. */
 struct gates;
 
-#define GATES_PROBED "destination:"
 #define GATES_MAX 256
 #define GATES_KEY_BYTES 200
 #define GATES_LONGEST_MS (24 * 3600 * 1000)

@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
+#include "common/ipc/gate_key.h"
 #include "common/ipc/message.h"
 #include "supervisor/gates.h"
 #include "supervisor/pauses.h"
@@ -84,11 +85,24 @@ static pid_t next_prober(void *arg, pid_t after)
     return first;
 }
 
+/* name: DESTINATION or DESTINATION/SOURCE. */
+static bool is_known_destination(const struct holds *h, const char *name)
+{
+    const char *slash = strchr(name, '/');
+    size_t len = slash ? (size_t)(slash - name) : strlen(name);
+    if (!json_object_getn(conf_value(h->s->conf, "destinations"), name, len))
+        return false;
+    return !slash || json_object_get(conf_value(h->s->conf, "sources"), slash + 1);
+}
+
 static bool is_known(void *arg, const char *key)
 {
-    struct holds *h = arg;
-    const char *name = key + strlen(GATES_PROBED);
-    return json_object_get(conf_value(h->s->conf, "destinations"), name) != NULL;
+    const struct holds *h = arg;
+    const char *destination = gate_key_name(key, GATE_DESTINATION);
+    const char *queue = gate_key_name(key, GATE_POLLING);
+    if (destination)
+        return is_known_destination(h, destination);
+    return queue && json_object_get(conf_value(h->s->conf, "queues"), queue);
 }
 
 static const struct gates_host host = {tell, tell_others, can_probe, next_prober, is_known};

@@ -6,6 +6,7 @@
 
 #include "common/base/breaker.h"
 #include "common/base/xalloc.h"
+#include "common/ipc/gate_key.h"
 #include "common/ipc/message.h"
 
 #define KEYS_MAX 512
@@ -96,7 +97,7 @@ static struct gate *gate_of(struct gatekeeper *k, const char *key, int64_t now_m
     gate = xcalloc(1, sizeof(*gate));
     gate->key = xstrdup(key);
     gate->why = xstrdup("");
-    gate->is_probed = strncmp(key, GATEKEEPER_DESTINATION, strlen(GATEKEEPER_DESTINATION)) == 0;
+    gate->is_probed = gate_key_is_probed(key);
     LIST_INSERT_HEAD(&k->gates, gate, link);
     k->count++;
     return gate;

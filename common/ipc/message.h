@@ -27,12 +27,10 @@ enum {
  *                    snapshot: errors [{path, message}], the objects among these that cannot be
  *                    used and will not come right by waiting (denied, missing, wrong region)
  *   beat      W→S    each second, newest wins: state ("ready"|"draining"), in_flight,
- *                    counters {name: integer}, gauges {name: integer}, waiting [text], notes [text],
- *                    last_error
- *   drain     S→W    deadline_ms (from now): stop intake, finish, exit 0
- *   ping/pong S→W/W→S  seq
- *   material  K→S→W  one item: kind, identity and what its kind has; kept by the supervisor, the
- *                    newest of each (kind, identity, region, service, date), for workers that start
+ *                    counters {name: integer}, gauges {name: integer}, waiting [text], notes
+ * [text], last_error drain     S→W    deadline_ms (from now): stop intake, finish, exit 0 ping/pong
+ * S→W/W→S  seq material  K→S→W  one item: kind, identity and what its kind has; kept by the
+ * supervisor, the newest of each (kind, identity, region, service, date), for workers that start
  *                    later. Kinds: "sigv4", and "trouble" (why an identity has nothing) in
  *                    common/aws/material.h
  *   need      W→S→K  kind, identity, region, service ("" where the kind has none): the worker lacks
@@ -59,17 +57,22 @@ enum {
  *
  *   {"key", "until_ms": n, "why"}  it is held back from for n ms from now; n = 0: no more
  *
- * KIND "destination": a breaker. After its time everybody goes on holding back until the gate is
- * closed by n = 0. One consumer is granted the probe; it polls one message for the destination,
- * delivers it, and closes the gate (n = 0) or opens it again (n > 0). Without a verdict in 30 s, or
- * when the worker is gone, the probe goes to the next. What is passed on about a breaker comes back
- * to its sender too, so that all have heard the same last word.
+ * KIND "destination": a breaker; NAME is a destination, or DESTINATION/SOURCE of a source that has
+ * a check, whose API is behind this gate, too. After its time everybody goes on holding back until
+ * the gate is closed by n = 0. One consumer is granted the probe; it polls one message for the
+ * destination, delivers it, and closes the gate (n = 0) or opens it again (n > 0). Without a
+ * verdict in 30 s, or when the worker is gone, the probe goes to the next. What is passed on about
+ * a breaker comes back to its sender too, so that all have heard the same last word.
  *
  *   {"key", "probe": true}                S→W  the probe is yours;  false: it is not any more
  *   {"key", "probe": true, "until_ms": n} W→S  it is under way: the verdict comes within n ms
  *
- * Every other KIND (an API that answered 429, an AWS service that throttles) ends with its time;
- * who is held back again afterwards sends it again. workers/gatekeeper.h is the workers' half.
+ * KIND "aws:sqs": a breaker, too; NAME is a key under "queues", whose polls are throttled. The
+ * probe is one poll, whatever it brings. Nothing but polls is held back.
+ *
+ * Every other KIND ends with its time; who is held back again afterwards sends it again.
+ * "pace:sqs": one consumer pauses its polls of a queue, and so do the others, with fewer
+ * afterwards. Keys are in gate_key.h; workers/gatekeeper.h is the workers' half.
  */
 #define MESSAGE_PROTO 1
 

@@ -270,7 +270,7 @@ describe('tokens', { concurrency: 2 }, () => {
             const healths = await Promise.all((await s.workers('consumer')).map((w) => s.health(w.name)));
             return healths.some((h) => h.waiting.some((text) => /oauth cxone: .*invalid_client: correct client_id/.test(text)));
         }, { seconds: 20 });
-        await until('the attempt', () => new RegExp(`event retried trace=${trace}.*no access token for oauth "cxone"`).test(s.log()), { seconds: 20 });
+        await until('the attempt', () => new RegExp(`event put off trace=${trace}.*no access token for oauth "cxone"`).test(s.log()), { seconds: 20 });
         assert.equal(api.of(trace).length, 0);
         assert.ok(api.tokenRequests.length <= 2, `${api.tokenRequests.length} token requests`);
         const text = await visible(s);
@@ -278,6 +278,22 @@ describe('tokens', { concurrency: 2 }, () => {
         for (const secret of ['wr ong/secret', 'wr+ong%2Fsecret']) {
             assert.ok(!text.includes(secret) && !text.includes(Buffer.from(secret).toString('base64')));
         }
+    });
+
+    test('that are out cost an event no attempts', async (t) => {
+        const cycles = 12;
+        const api = await Cxone.start(t);
+        api.tokenAnswer = () => ({ status: 503 });
+        const s = await small(t, api, api.conf(), { destination: { timeout_s: 1, breaker_open_s: 1 } });
+        const trace = await send(s, 'plain');
+        const cycle = new RegExp(`event put off trace=${trace}.*no access token`, 'g');
+        await until(`${cycles} cycles`, () => (s.log().match(cycle) ?? []).length >= cycles, { seconds: 90, every: 200 });
+        api.tokenAnswer = null;
+        await until('the delivery', () => accepted(api, trace, '/plain').length === 1, { seconds: 90, every: 200 });
+        const [delivery, ...more] = api.of(trace);
+        t.diagnostic(`${s.log().match(cycle).length} cycles, ${api.tokenRequests.length} token requests, delivered as attempt ${delivery.headers['sluice-attempt']}`);
+        assert.ok(Number(delivery.headers['sluice-attempt']) <= 2);
+        assert.deepEqual(more, []);
     });
 
     test('that the API refuses each time do not make the keyring ask each time', async (t) => {
@@ -294,4 +310,36 @@ describe('tokens', { concurrency: 2 }, () => {
         await until('refusals', () => traces.filter((x) => api.of(x).length >= 2).length >= 1, { seconds: 20 });
         assert.ok(api.tokenRequests.length <= 3, `${api.tokenRequests.length} token requests`);
     });
+});
+
+describe('a check that is refused', { concurrency: 2 }, () => {
+    for (const [name, header] of [['seconds', () => '3'], ['a date', () => new Date(Date.now() + 4000).toUTCString()]]) {
+        test(`with a Retry-After in ${name} holds back all workers, but no other source`, async (t) => {
+            const api = await Cxone.start(t);
+            let refusals = 0;
+            api.apiAnswer = (seen) => (seen.url.startsWith('/check/') && refusals++ === 0
+                ? { status: 429, headers: { 'retry-after': header() } } : { status: 200 });
+            const s = await Service.create(t, { conf: { consumer: { workers: 3 } } });
+            const check = { url: `${api.url}/check/{/event_id}`, oauth: 'cxone', ...open };
+            const conf = together([source('plain', api), source('checked', api, { check })]);
+            conf.sources.checked.destination = 'plain';
+            s.writeConf({ ...s.conf, oauth: { cxone: api.conf() }, ...conf });
+            await s.launch();
+            const first = await send(s, 'checked');
+            const gate = await until('the gate', async () => (await s.status()).gates.find(({ key }) => key === 'destination:plain/checked'));
+            assert.match(gate.why, /^check: HTTP status 429/);
+            const others = await all(20, () => send(s, 'plain'));
+            const traces = [first, ...await all(20, () => send(s, 'checked'))];
+            await until('the deliveries', () => [...traces, ...others].every((x) => accepted(api, x, '/plain').length === 1), { seconds: 60 });
+            const [refused, ...rest] = api.requests.filter((r) => r.url.startsWith('/check/'));
+            const at = rest.map((r) => Math.round(r.atMs - refused.atMs)).sort((a, b) => a - b);
+            const lastOther = Math.max(...others.map((x) => Math.round(accepted(api, x, '/plain')[0].atMs - refused.atMs)));
+            t.diagnostic(`checks, ms after the 429: ${at.join(' ')}; the other source was done after ${lastOther}`);
+            assert.ok(at[0] >= 2950, `a check came after ${at[0]} ms`);
+            assert.equal(rest.length, 21);
+            assert.ok(lastOther < at[0], `${lastOther} ms`);
+            assert.equal(accepted(api, first, '/plain')[0].headers['sluice-attempt'], '1'); // the 429 counted nothing
+            assert.equal((await s.status()).gates.length, 0);
+        });
+    }
 });

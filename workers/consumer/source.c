@@ -8,9 +8,10 @@
 #include "common/conf/conf.h"
 #include "workers/consumer/advice.h"
 #include "common/delivery/errands.h"
-#include "workers/gatekeeper.h"
+#include "common/ipc/gate_key.h"
 
 #define DAY_S 86400
+#define CHECK_OPEN_MS 10000 /* where the destination does not say */
 
 struct named_destination {
     const char *name;                /* borrow */
@@ -42,15 +43,20 @@ static struct destination *destination_named(struct sources *all, struct event_b
     return d;
 }
 
-/* A destination that many events may find out of order alike. */
+/* What many events may find out of order alike: a destination, or an API that is asked before. With
+ * a check the gate is the source's own, for the other sources of its destination do not need that
+ * API. */
 static void read_gate(struct source *s, const json_t *conf)
 {
     const json_t *one = json_object_get(conf_value(conf, "destinations"), s->destination_name);
-    if (!one || strcmp(conf_str(one, "type"), "http") != 0)
+    bool is_http = one && strcmp(conf_str(one, "type"), "http") == 0;
+    if (!is_http && !s->check)
         return;
-    s->gate_key = xasprintf("%s%s", GATEKEEPER_DESTINATION, s->destination_name);
-    s->breaker_open_ms = conf_int(one, "breaker_open_s") * 1000;
-    s->delivery_ms = conf_int(one, "timeout_s") * 1000;
+    s->gate_key = s->check ? xasprintf("%s%s/%s", GATE_DESTINATION, s->destination_name, s->name)
+                           : xasprintf("%s%s", GATE_DESTINATION, s->destination_name);
+    s->breaker_open_ms = is_http ? conf_int(one, "breaker_open_s") * 1000 : CHECK_OPEN_MS;
+    s->delivery_ms = is_http ? conf_int(one, "timeout_s") * 1000 : 0;
+    s->delivery_ms += s->check ? conf_int(s->conf, "check.timeout_s") * 1000 : 0;
 }
 
 static int read_source(struct sources *all, struct event_base *base, const json_t *conf,
@@ -75,7 +81,6 @@ static int read_source(struct sources *all, struct event_base *base, const json_
     s->requeue = strcmp(conf_str(one, "retry.strategy"), "requeue") == 0;
     s->deliver_in_outage = strcmp(conf_str(conf, "ledger.outage"), "deliver") == 0;
     s->destination_name = conf_str(one, "destination");
-    read_gate(s, conf);
     if (conf_bool(one, "ledger")) {
         const struct ledger_config config = {.table = conf_str(conf, "ledger.table"),
                                              .claim_ms = s->visibility_s * INT64_C(1000),
@@ -86,6 +91,7 @@ static int read_source(struct sources *all, struct event_base *base, const json_
     }
     s->check = errands_check(means->errands, name);
     s->acknowledge = errands_acknowledge(means->errands, name);
+    read_gate(s, conf);
     s->destination =
         destination_named(all, base, conf, conf_str(one, "destination"), means->tokens);
     if (s->destination)

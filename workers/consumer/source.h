@@ -29,7 +29,7 @@ struct source {
     const char *destination_name;    /* borrow, of the configuration */
     struct check *check;             /* borrow, of the errands; NULL: none */
     struct acknowledge *acknowledge; /* borrow, of the errands; NULL: none */
-    char *gate_key;                  /* own: of the destination's gate; NULL: it has none */
+    char *gate_key;                  /* own: of its destination and check; NULL: it has none */
     int64_t breaker_open_ms;         /* where it has one */
     int64_t delivery_ms;             /* that a delivery may take, where it has one */
     struct ledger *ledger;           /* borrow, of the set; NULL: off */

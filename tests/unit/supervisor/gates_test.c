@@ -241,6 +241,18 @@ static void other_kinds_end_with_their_time(void **state)
     assert_int_equal(kept(NOW + 3000), 0);
 }
 
+static void polling_is_probed_too(void **state)
+{
+    (void)state;
+    says(11, "aws:sqs:crm", 10000, NOW);
+    gates_turn(t.g, NOW + 10000);
+    expect_sent("all-11:10000 11:probe ");
+    says(11, "pace:sqs:crm", 500, NOW + 10000);
+    gates_turn(t.g, NOW + 10500);
+    expect_sent("all-11:500 all-0:0 ");
+    assert_int_equal(kept(NOW + 10500), 1);
+}
+
 static void a_destination_that_is_gone_takes_its_gate_along(void **state)
 {
     (void)state;
@@ -308,6 +320,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_longer_wait_ends_the_probe, start, stop),
         cmocka_unit_test_setup_teardown(who_closes_a_breaker_is_told_last_too, start, stop),
         cmocka_unit_test_setup_teardown(other_kinds_end_with_their_time, start, stop),
+        cmocka_unit_test_setup_teardown(polling_is_probed_too, start, stop),
         cmocka_unit_test_setup_teardown(a_destination_that_is_gone_takes_its_gate_along, start,
                                         stop),
         cmocka_unit_test_setup_teardown(what_is_not_well_formed_is_refused, start, stop),
