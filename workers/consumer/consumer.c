@@ -148,6 +148,18 @@ static void on_swept(void *arg, const struct queue *q, size_t count)
     held_swept(c->held, q, count);
 }
 
+static void on_polled(void *arg, const struct queue *q, const struct poller_result *result)
+{
+    struct consumer *c = arg;
+    held_polled(c->held, q, result);
+}
+
+static void on_slow_down(void *arg, const char *queue, int64_t pause_ms)
+{
+    struct consumer *c = arg;
+    poller_slow_down(c->poller, queue, pause_ms);
+}
+
 /* One of the consumers sweeps. SLUICE_FAULT_SWEEP_MS is for tests. */
 static int64_t sweep_ms(const struct worker *w)
 {
@@ -166,6 +178,7 @@ static struct held *open_held(struct consumer *c)
         .sweep_ms = sweep_ms(c->worker),
         .send = on_held_send,
         .changed = on_held_changed,
+        .slow_down = on_slow_down,
         .arg = c,
     };
     return held_new(&options);
@@ -324,7 +337,7 @@ static void *consumer_start(struct worker *w)
     static const struct queues_callbacks queue_callbacks = {on_queue_ready, on_trouble};
     static const struct process_callbacks process_callbacks = {on_gone, on_trouble};
     static const struct poller_callbacks poller_callbacks = {on_messages, on_polls_ended, on_mode,
-                                                             on_swept};
+                                                             on_swept, on_polled};
     const json_t *conf = worker_conf(w);
     struct event_base *base = worker_base(w);
     struct consumer *c = xcalloc(1, sizeof(*c));

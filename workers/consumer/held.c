@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/xalloc.h"
 #include "common/ipc/message.h"
+#include "workers/consumer/throttling.h"
 #include "workers/gatekeeper.h"
 
 #define PROBE_MARGIN_MS 30000 /* that a probe may wait for a place beside those under way */
@@ -94,10 +95,19 @@ static void pause_source(struct held *h, const json_t *msg, bool paused)
     h->o.changed(h->o.arg);
 }
 
+static void take_gate(struct held *h, const json_t *msg)
+{
+    int64_t pause_ms;
+    const char *queue = throttling_pause(msg, &pause_ms);
+    gatekeeper_take(h->gates, msg, clock_mono_ms());
+    if (queue)
+        h->o.slow_down(h->o.arg, queue, pause_ms);
+}
+
 void held_take(struct held *h, const json_t *msg)
 {
     if (strcmp(message_kind(msg), "gate") == 0)
-        gatekeeper_take(h->gates, msg, clock_mono_ms());
+        take_gate(h, msg);
     else if (strcmp(message_kind(msg), "pause") == 0)
         pause_source(h, msg, true);
     else if (strcmp(message_kind(msg), "resume") == 0)
@@ -126,14 +136,22 @@ static void end_batch(struct sweep *sweep)
     sweep->expired = false;
 }
 
-enum poller_mode held_mode(struct held *h, const struct queue *queue)
+static bool is_paused(const struct held *h, const struct queue *queue)
 {
-    bool paused = false, gated = false, probing = false;
+    for (size_t i = 0; i < count_of(h); i++)
+        if (source_at(h, i)->queue == queue && h->states[i].paused)
+            return true;
+    return false;
+}
+
+/* For its sources. */
+static enum poller_mode mode_of(struct held *h, const struct queue *queue, bool paused)
+{
+    bool gated = false, probing = false;
     for (size_t i = 0; i < count_of(h); i++) {
         const struct source *s = source_at(h, i);
         if (s->queue != queue)
             continue;
-        paused = paused || h->states[i].paused;
         gated = gated || has_gate(h, s);
         probing = probing || (s->gate_key && gatekeeper_may_probe(h->gates, s->gate_key));
     }
@@ -148,6 +166,19 @@ enum poller_mode held_mode(struct held *h, const struct queue *queue)
         return POLLER_ONE;
     end_batch(sweep);
     return sweep->wanted ? POLLER_SWEEP : POLLER_NOT;
+}
+
+enum poller_mode held_mode(struct held *h, const struct queue *queue)
+{
+    bool paused = is_paused(h, queue);
+    enum poller_mode mode = mode_of(h, queue, paused);
+    return paused && mode == POLLER_NOT ? mode
+                                        : throttling_mode(h->gates, queue, mode, clock_mono_ms());
+}
+
+void held_polled(struct held *h, const struct queue *queue, const struct poller_result *result)
+{
+    throttling_answered(h->gates, queue, result, clock_mono_ms());
 }
 
 void held_swept(struct held *h, const struct queue *queue, size_t count)

@@ -11,8 +11,8 @@
 #include "workers/consumer/poller.h"
 #include "workers/consumer/source.h"
 
-/* What is held back: the sources that are paused, and those whose destination has a gate. Their
- * queues are not polled, but for
+/* What is held back: the sources that are paused, those whose destination has a gate, and queues
+ * that are throttled (throttling.h). Their queues are not polled, but for
  *
  *   the probe  granted to this worker: one message at a time, until one could be delivered
  *   the sweep  once in sweep_ms where this worker sweeps: what is past its age limit becomes a dead
@@ -34,6 +34,8 @@ struct held_options {
     void (*send)(void *arg, json_t *msg); /* to the supervisor; msg is the receiver's */
     /* What is held back, or what may be polled, is not what it was. */
     void (*changed)(void *arg);
+    /* Another worker met this queue throttled. */
+    void (*slow_down)(void *arg, const char *queue, int64_t pause_ms);
     void *arg;
 };
 
@@ -47,6 +49,9 @@ void held_take(struct held *h, const json_t *msg);
 enum poller_mode held_mode(struct held *h, const struct queue *queue);
 /* A poll for a sweep was answered. */
 void held_swept(struct held *h, const struct queue *queue, size_t count);
+
+/* Any poll was answered. */
+void held_polled(struct held *h, const struct queue *queue, const struct poller_result *result);
 
 enum held_answer {
     HELD_DELIVER,

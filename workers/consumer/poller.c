@@ -18,6 +18,8 @@
 #define LONGEST_PAUSE_MS 10000
 /* A poll that is older is parked: its queue has nothing for it. */
 #define PARKED_MS 300
+/* How long a slow queue waits for room for a full batch: one long delivery may take hours. */
+#define FULL_WAIT_MS 5000
 
 struct poll {
     struct lane *lane; /* borrow */
@@ -25,6 +27,7 @@ struct poll {
     int asked;         /* messages */
     int visibility_s;
     bool is_sweep;
+    bool is_probe;
     int64_t began_mono_ms;
     int64_t ends_mono_ms; /* what it is asked to wait, and a second */
 };
@@ -41,8 +44,10 @@ struct lane {
     int asked;  /* messages, by all polls under way */
     int pause_ms;
     int64_t not_before_mono_ms;
-    int64_t good_mono_ms; /* the last answer without an error */
-    bool is_held;         /* POLLER_NOT: no answer is to be expected */
+    int64_t good_mono_ms;    /* the last answer without an error */
+    bool is_held;            /* POLLER_NOT: no answer is to be expected */
+    int64_t full_by_mono_ms; /* a slow lane waits until then for room for a full batch; 0: it does
+                                not */
 };
 
 struct poller {
@@ -59,10 +64,15 @@ struct poller {
     bool stopped;
 };
 
-int poller_room(const int *taken, size_t count, size_t self, int slots)
+static int kept_for_each(size_t count, int slots)
 {
     int kept = slots / (int)count;
-    kept = kept > SQS_BATCH_MAX ? SQS_BATCH_MAX : kept < 1 ? 1 : kept;
+    return kept > SQS_BATCH_MAX ? SQS_BATCH_MAX : kept < 1 ? 1 : kept;
+}
+
+int poller_room(const int *taken, size_t count, size_t self, int slots)
+{
+    int kept = kept_for_each(count, slots);
     int room = slots;
     for (size_t i = 0; i < count; i++)
         room -= i == self || taken[i] > kept ? taken[i] : kept;
@@ -82,26 +92,37 @@ static void arm(struct poller *p, int64_t wait_ms)
     evtimer_add(p->timer, &tv);
 }
 
-/* True where it has the lane pause by itself. */
-static bool throttled(struct lane *lane, const struct aws_reply *reply)
+static void slow_down(struct lane *lane)
 {
-    uint32_t noise;
-    if (reply->class != AWS_THROTTLED)
-        return false;
-    evutil_secure_rng_get_bytes(&noise, sizeof(noise));
-    if (limiter_throttled(&lane->limiter, clock_mono_ms(), noise))
-        lane->poller->counters->throttled++;
     if (lane->wanted > lane->limiter.at_once)
         lane->wanted = lane->limiter.at_once;
-    lane->not_before_mono_ms = lane->limiter.not_before_ms;
-    return true;
+    if (lane->not_before_mono_ms < lane->limiter.not_before_ms)
+        lane->not_before_mono_ms = lane->limiter.not_before_ms;
 }
 
-static void failed(struct lane *lane, const struct aws_reply *reply)
+/* Returns the pause that begins with it, 0 where there is one already. */
+static int64_t throttled(struct lane *lane)
+{
+    uint32_t noise;
+    int64_t now = clock_mono_ms();
+    evutil_secure_rng_get_bytes(&noise, sizeof(noise));
+    bool begins = limiter_throttled(&lane->limiter, now, noise);
+    slow_down(lane);
+    if (!begins)
+        return 0;
+    lane->poller->counters->throttled++;
+    return lane->limiter.not_before_ms - now;
+}
+
+static void failed(struct lane *lane, const struct aws_reply *reply, struct poller_result *result)
 {
     queues_trouble(lane->queue, "cannot receive: %s (%s)", reply->message, reply->code);
-    if (throttled(lane, reply))
+    result->why = lane->queue->trouble;
+    result->is_throttled = reply->class == AWS_THROTTLED;
+    if (result->is_throttled) {
+        result->pause_ms = throttled(lane);
         return;
+    }
     if (reply->class == AWS_MISSING)
         queues_lost(lane->queue);
     lane->wanted = 1;
@@ -145,10 +166,16 @@ static void on_answer(void *arg, const struct aws_reply *reply, const struct sqs
     poll->call = 0;
     lane->asked -= poll->asked;
     p->counters->polls++;
-    if (reply->class == AWS_OK)
+    struct poller_result result = {.worked = reply->class == AWS_OK,
+                                   .is_probe = poll->is_probe,
+                                   .began_mono_ms = poll->began_mono_ms,
+                                   .why = ""};
+    if (result.worked)
         adapt(lane, count);
     else
-        failed(lane, reply);
+        failed(lane, reply, &result);
+    if (p->callbacks->answered)
+        p->callbacks->answered(p->arg, lane->queue, &result);
     int64_t first_byte = reply->http && reply->http->first_byte_mono_ms > 0
                              ? reply->http->first_byte_mono_ms
                              : clock_mono_ms();
@@ -175,18 +202,20 @@ static void count_taken(struct poller *p)
         p->taken[i] = p->lanes[i].asked + (int)inflight_count_of(p->inflight, p->lanes[i].queue);
 }
 
-static void start_poll(struct lane *lane, int max, bool is_sweep)
+static void start_poll(struct lane *lane, int max, enum poller_mode mode)
 {
     for (int i = 0; i < POLLS_MAX; i++) {
         struct poll *poll = &lane->polls[i];
         if (poll->call)
             continue;
         /* After a failure a short poll: its empty answer says soon that all is well again. */
-        int wait_s = *lane->queue->trouble && lane->wait_s > 1 ? 1 : lane->wait_s;
-        if (is_sweep)
+        bool is_short = *lane->queue->trouble || mode == POLLER_PROBE;
+        int wait_s = is_short && lane->wait_s > 1 ? 1 : lane->wait_s;
+        if (mode == POLLER_SWEEP)
             wait_s = 0;
         poll->asked = max;
-        poll->is_sweep = is_sweep;
+        poll->is_sweep = mode == POLLER_SWEEP;
+        poll->is_probe = mode == POLLER_PROBE;
         poll->visibility_s = lane->visibility_s;
         poll->began_mono_ms = clock_mono_ms();
         poll->ends_mono_ms = poll->began_mono_ms + (wait_s + 1) * INT64_C(1000);
@@ -261,6 +290,38 @@ static enum poller_mode mode_of(struct lane *lane)
     return mode;
 }
 
+/* Whether a slow lane is to wait for more room than this. */
+static bool waits_for_room(struct lane *lane, int room, int64_t now)
+{
+    const struct poller *p = lane->poller;
+    bool is_full = room >= kept_for_each(p->lane_count, p->slots);
+    if (is_full || !limiter_is_slow(&lane->limiter, now)) {
+        lane->full_by_mono_ms = 0;
+        return false;
+    }
+    if (lane->full_by_mono_ms == 0)
+        lane->full_by_mono_ms = now + FULL_WAIT_MS;
+    return now < lane->full_by_mono_ms;
+}
+
+static int64_t start_polls(struct poller *p, size_t i, enum poller_mode mode, int64_t now)
+{
+    struct lane *lane = &p->lanes[i];
+    bool is_for_one = mode == POLLER_ONE || mode == POLLER_PROBE;
+    int wanted = mode == POLLER_FREELY ? lane->wanted : 1;
+    while (running(lane) < wanted) {
+        count_taken(p);
+        int room = poller_room(p->taken, p->lane_count, i, p->slots);
+        if (room == 0)
+            break;
+        if (mode == POLLER_FREELY && waits_for_room(lane, room, now))
+            return lane->full_by_mono_ms;
+        lane->full_by_mono_ms = 0;
+        start_poll(lane, is_for_one ? 1 : room, mode);
+    }
+    return INT64_MAX;
+}
+
 /* Starts what may be started; when to look again, INT64_MAX: when something has changed. */
 static int64_t poll_lane(struct poller *p, size_t i, int64_t now)
 {
@@ -275,15 +336,7 @@ static int64_t poll_lane(struct poller *p, size_t i, int64_t now)
         return left_ms > 0 ? now + left_ms : INT64_MAX;
     if (lane->not_before_mono_ms > now)
         return lane->not_before_mono_ms;
-    int wanted = mode == POLLER_FREELY ? lane->wanted : 1;
-    while (running(lane) < wanted) {
-        count_taken(p);
-        int room = poller_room(p->taken, p->lane_count, i, p->slots);
-        if (room == 0)
-            break;
-        start_poll(lane, mode == POLLER_ONE ? 1 : room, mode == POLLER_SWEEP);
-    }
-    return INT64_MAX;
+    return start_polls(p, i, mode, now);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -347,6 +400,17 @@ void poller_kick(struct poller *p)
 {
     if (!p->stopped)
         arm(p, 0);
+}
+
+void poller_slow_down(struct poller *p, const char *queue, int64_t pause_ms)
+{
+    for (size_t i = 0; i < p->lane_count; i++) {
+        struct lane *lane = &p->lanes[i];
+        if (strcmp(lane->queue->name, queue) != 0)
+            continue;
+        limiter_told(&lane->limiter, clock_mono_ms(), pause_ms);
+        slow_down(lane);
+    }
 }
 
 bool poller_stop(struct poller *p)

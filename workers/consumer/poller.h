@@ -13,15 +13,28 @@
 /* The long polls: one for each queue that is read, up to four while its batches come back full. A
  * poll asks only for messages for which there is a free in-flight slot, and each queue keeps a few
  * slots that the others cannot take. After a failure a queue pauses, longer each time; where it is
- * throttled there are fewer polls, too (common/aws/limiter.h). */
+ * throttled there are fewer polls, too (common/aws/limiter.h), each for as many messages as one can
+ * bring. */
 struct poller;
 
 /* How a queue may be polled. */
 enum poller_mode {
     POLLER_FREELY,
     POLLER_ONE,   /* one poll for one message */
+    POLLER_PROBE, /* the same, but a short one, to see whether it is throttled still */
     POLLER_SWEEP, /* one short poll for a batch */
     POLLER_NOT,
+};
+
+/* How a poll went. */
+struct poller_result { /* borrowed for the call */
+    bool worked;       /* with or without messages */
+    bool is_throttled;
+    bool is_probe;
+    int64_t
+        pause_ms; /* of a throttled one: the pause that begins with it; 0: there is one already */
+    int64_t began_mono_ms;
+    const char *why; /* for people; "" where it worked */
 };
 
 struct poller_callbacks {
@@ -35,6 +48,8 @@ struct poller_callbacks {
     enum poller_mode (*mode)(void *arg, const struct queue *q);
     /* A poll of POLLER_SWEEP was answered, before its messages are handed over; with `mode`. */
     void (*swept)(void *arg, const struct queue *q, size_t count);
+    /* Each poll was answered, before its messages are handed over; with `mode`. */
+    void (*answered)(void *arg, const struct queue *q, const struct poller_result *result);
 };
 
 /* All are borrowed and outlive it. slots: in-flight messages of this worker. */
@@ -46,6 +61,9 @@ void poller_free(struct poller *p); /* cancels */
 
 /* Something changed (a queue is known, a slot is free): polls are started in the next turn. */
 void poller_kick(struct poller *p);
+
+/* Another worker met this queue (a key under "queues") throttled, and pauses for so long. */
+void poller_slow_down(struct poller *p, const char *queue, int64_t pause_ms);
 
 /* Ends polling for good. On the embedded store polls that are parked are cancelled: it withdraws a
  * poll whose connection is closed. Younger ones may have their answer on its way, whose messages

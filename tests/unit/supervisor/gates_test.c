@@ -246,7 +246,7 @@ static void polling_is_probed_too(void **state)
     (void)state;
     says(11, "aws:sqs:crm", 10000, NOW);
     gates_turn(t.g, NOW + 10000);
-    expect_sent("all-11:10000 11:probe ");
+    expect_sent("all-0:10000 11:probe ");
     says(11, "pace:sqs:crm", 500, NOW + 10000);
     gates_turn(t.g, NOW + 10500);
     expect_sent("all-11:500 all-0:0 ");

@@ -18,6 +18,7 @@ static struct {
     json_t *conf;
     enum poller_mode mode;
     int swept; /* batches and their messages */
+    struct poller_result last;
     int ended;
 } t;
 
@@ -41,6 +42,12 @@ static void on_swept(void *arg, const struct queue *q, size_t count)
 {
     (void)arg, (void)q;
     t.swept += (int)count + 1;
+}
+
+static void on_answered(void *arg, const struct queue *q, const struct poller_result *result)
+{
+    (void)arg, (void)q;
+    t.last = *result;
 }
 
 static void on_ended(void *arg)
@@ -67,8 +74,11 @@ static json_t *slice(size_t count)
 
 static void start(size_t queues, int slots)
 {
-    static const struct poller_callbacks callbacks = {
-        .messages = on_messages, .ended = on_ended, .mode = on_mode, .swept = on_swept};
+    static const struct poller_callbacks callbacks = {.messages = on_messages,
+                                                      .ended = on_ended,
+                                                      .mode = on_mode,
+                                                      .swept = on_swept,
+                                                      .answered = on_answered};
     memset(&t, 0, sizeof(t));
     fake_count = 0;
     fake_base = event_base_new();
@@ -246,6 +256,78 @@ static void a_throttled_queue_gets_fewer_polls_and_all_of_them_back(void **state
     assert_string_equal(queues_at(t.queues, 0)->trouble, "");
 }
 
+static void take_out(int count)
+{
+    while (count-- > 0)
+        inflight_remove(t.inflight, inflight_first(t.inflight));
+    poller_kick(t.poller);
+    fake_run(20);
+}
+
+static void a_slow_queue_waits_for_room_for_a_full_batch(void **state)
+{
+    (void)state;
+    start(1, 20);
+    fake_fail(fake_open(FAKE_RECEIVE), AWS_THROTTLED, "HTTP 400");
+    assert_true(t.last.is_throttled);
+    assert_in_range(t.last.pause_ms, 370, 500);
+    fake_messages(fake_wait(FAKE_RECEIVE), 10);
+    fake_messages(fake_wait(FAKE_RECEIVE), 10);
+    for (int i = 0; i < 9; i++) {
+        take_out(1);
+        assert_int_equal(fake_open_count(FAKE_RECEIVE), 0);
+    }
+    take_out(1);
+    assert_int_equal(fake_open(FAKE_RECEIVE)->max, 10);
+    fake_messages(fake_open(FAKE_RECEIVE), 10);
+    int64_t began = clock_mono_ms();
+    take_out(3); /* and no more: somebody takes hours */
+    while (fake_open_count(FAKE_RECEIVE) == 0 && clock_mono_ms() - began < 9000)
+        fake_run(20);
+    assert_in_range(clock_mono_ms() - began, 4900, 8000);
+    assert_int_equal(fake_open(FAKE_RECEIVE)->max, 3);
+}
+
+static void what_another_worker_met_slows_this_one_down(void **state)
+{
+    (void)state;
+    start(1, 400);
+    for (size_t i = 0; i < 4; i++) {
+        fake_messages(fake_open(FAKE_RECEIVE), 10);
+        fake_run(5);
+    }
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 4);
+    poller_slow_down(t.poller, "another", 300);
+    int64_t began = clock_mono_ms();
+    poller_slow_down(t.poller, "q0", 300);
+    for (size_t i = 0; i < 4; i++)
+        fake_messages(fake_open(FAKE_RECEIVE), 10);
+    fake_wait(FAKE_RECEIVE);
+    assert_in_range(clock_mono_ms() - began, 299, 600);
+    fake_run(5);
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 2);
+}
+
+static void a_probe_is_one_short_poll_whose_end_is_told(void **state)
+{
+    (void)state;
+    start(1, 64);
+    assert_false(t.last.is_probe);
+    t.mode = POLLER_PROBE;
+    fake_messages(fake_open(FAKE_RECEIVE), 0);
+    assert_true(t.last.worked && !t.last.is_probe);
+    fake_run(10);
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 1);
+    assert_int_equal(fake_open(FAKE_RECEIVE)->max, 1);
+    assert_int_equal(fake_open(FAKE_RECEIVE)->wait_s, 1);
+    fake_fail(fake_open(FAKE_RECEIVE), AWS_THROTTLED, "HTTP 400");
+    assert_true(t.last.is_probe && t.last.is_throttled && !t.last.worked);
+    fake_fail(fake_wait(FAKE_RECEIVE), AWS_TRANSIENT, "HTTP 503");
+    assert_true(t.last.is_probe && !t.last.is_throttled && !t.last.worked);
+    fake_messages(fake_wait(FAKE_RECEIVE), 1);
+    assert_true(t.last.is_probe && t.last.worked);
+}
+
 /* Its answer may be on the way: a young poll has a moment, a parked one is cancelled. */
 static void stopping_takes_what_is_on_its_way(void **state)
 {
@@ -378,6 +460,9 @@ int main(void)
         cmocka_unit_test(room_is_shared_fairly),
         cmocka_unit_test_teardown(each_queue_has_one_poll, stop),
         cmocka_unit_test_teardown(a_queue_that_is_held_back_is_polled_as_told, stop),
+        cmocka_unit_test_teardown(a_slow_queue_waits_for_room_for_a_full_batch, stop),
+        cmocka_unit_test_teardown(what_another_worker_met_slows_this_one_down, stop),
+        cmocka_unit_test_teardown(a_probe_is_one_short_poll_whose_end_is_told, stop),
         cmocka_unit_test_teardown(full_batches_bring_more_polls_up_to_four_and_empty_ones_fewer,
                                   stop),
         cmocka_unit_test_teardown(polls_ask_only_for_free_slots, stop),

@@ -920,6 +920,8 @@ static void without_a_ledger_receives_count(void **state)
 /* ---- what is held back ---- */
 
 #define GATE "destination:trial"
+#define POLLING "aws:sqs:q0"
+#define PACE "pace:sqs:q0"
 
 static void outage(int status, int retry_after_s)
 {
@@ -935,13 +937,18 @@ static void outage(int status, int retry_after_s)
     d.done(d.arg, &outcome);
 }
 
-static void told(int64_t until_ms)
+static void told_about(const char *key, int64_t until_ms)
 {
     assert_non_null(t.told);
-    assert_string_equal(json_string_value(json_object_get(t.told, "key")), GATE);
+    assert_string_equal(json_string_value(json_object_get(t.told, "key")), key);
     assert_int_equal(json_integer_value(json_object_get(t.told, "until_ms")), until_ms);
     json_decref(t.told);
     t.told = NULL;
+}
+
+static void told(int64_t until_ms)
+{
+    told_about(GATE, until_ms);
 }
 
 static void hear(json_t *msg)
@@ -956,9 +963,14 @@ static void hear_gate(int64_t until_ms)
                    "why", "it is out"));
 }
 
+static void hear_probe_of(const char *key, bool granted)
+{
+    hear(json_pack("{s:s,s:s,s:b}", "t", "gate", "key", key, "probe", (int)granted));
+}
+
 static void hear_probe(bool granted)
 {
-    hear(json_pack("{s:s,s:s,s:b}", "t", "gate", "key", GATE, "probe", (int)granted));
+    hear_probe_of(GATE, granted);
 }
 
 static enum poller_mode mode(void)
@@ -1232,6 +1244,88 @@ static void without_a_ledger_a_pause_kills_nothing_either(void **state)
     receive_body("{\"id\":\"e1\"}", 51, NOW_MS, NULL);
     verdict(DELIVERED, "");
     deleted();
+}
+
+static void polled(bool worked, bool probe, int64_t pause_ms)
+{
+    const struct poller_result result = {.worked = worked,
+                                         .is_throttled = !worked,
+                                         .is_probe = probe,
+                                         .pause_ms = pause_ms,
+                                         .began_mono_ms = clock_mono_ms(),
+                                         .why = worked ? "" : "throttled"};
+    held_polled(t.held, queues_at(t.queues, 0), &result);
+}
+
+static void three_throttled_polls_in_a_row_shut_the_queue_for_all(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        polled(false, false, 500);
+        told_about(PACE, 500);
+        polled(false, false, 0); /* one of the same burst */
+        polled(false, false, 500);
+        told_about(PACE, 500);
+        if (i < 3)
+            polled(true, false, 0);
+        assert_int_equal(mode(), POLLER_FREELY);
+    }
+    polled(false, false, 2000);
+    told_about(POLLING, 10000);
+    assert_int_equal(mode(), POLLER_NOT);
+    polled(false, false, 4000); /* was under way; it is known */
+    polled(true, false, 0);     /* that too: only the probe counts */
+    assert_null(t.told);
+    attempt(1, record(LEDGER_OPEN, 1)); /* what is here goes on */
+    verdict(DELIVERED, "");
+    written(LEDGER_WRITTEN);
+    deleted();
+    hear_probe_of(POLLING, true);
+    assert_int_equal(mode(), POLLER_PROBE);
+    polled(false, true, 5000);
+    told_about(POLLING, 10000);
+    assert_int_equal(mode(), POLLER_NOT);
+    hear_probe_of(POLLING, true);
+    polled(true, true, 0);
+    told_about(POLLING, 0);
+    assert_int_equal(mode(), POLLER_FREELY);
+}
+
+/* The probe of one gate is not kept waiting by the other, which another worker may have. */
+static void a_throttled_queue_of_a_destination_that_is_out_is_probed(void **state)
+{
+    (void)state;
+    hear_gate(10000);
+    hear(json_pack("{s:s,s:s,s:i}", "t", "gate", "key", POLLING, "until_ms", 10000));
+    assert_int_equal(mode(), POLLER_NOT);
+    hear_probe(true);
+    assert_int_equal(mode(), POLLER_NOT);
+    hear_probe(false);
+    hear_probe_of(POLLING, true);
+    assert_int_equal(mode(), POLLER_PROBE);
+    hear(json_pack("{s:s,s:s}", "t", "pause", "source", "s"));
+    assert_int_equal(mode(), POLLER_NOT);
+    hear(json_pack("{s:s,s:s}", "t", "resume", "source", "s"));
+    polled(true, true, 0);
+    told_about(POLLING, 0);
+    assert_int_equal(mode(), POLLER_NOT);
+    hear_probe(true);
+    assert_int_equal(mode(), POLLER_ONE);
+}
+
+/* Nothing was sent, so nothing speaks against the first event either. */
+static void one_event_without_a_token_shows_it_for_all(void **state)
+{
+    (void)state;
+    const struct delivery_outcome outcome = {
+        .verdict = RETRY, .class = "token", .error = "no token", .of_destination = true};
+    attempt(1, record(LEDGER_OPEN, 1));
+    d.under_way = false;
+    d.done(d.arg, &outcome);
+    told(10000);
+    assert_written(LEDGER_OPEN, 0, true);
+    written(LEDGER_WRITTEN);
+    deferred(10, 10);
 }
 
 static void what_is_no_event_is_inspected_unclaimed(void **state)
@@ -1576,6 +1670,9 @@ int main(void)
         TEST(the_probe_is_one_event_and_its_verdict_is_told),
         TEST(a_probe_that_is_cut_off_is_used_again),
         TEST(what_waits_for_a_place_goes_back_when_the_gate_shuts),
+        TEST(three_throttled_polls_in_a_row_shut_the_queue_for_all),
+        TEST(a_throttled_queue_of_a_destination_that_is_out_is_probed),
+        TEST(one_event_without_a_token_shows_it_for_all),
         TEST(a_long_outage_wears_nothing_out),
         TEST(an_outage_leaves_one_entry_in_the_history),
         TEST(a_paused_source_keeps_its_events),
