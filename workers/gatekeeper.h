@@ -5,14 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/ipc/gate_key.h"
-
 /* What this worker holds back from, whoever met it: the workers' half of the `gate` messages
- * (common/ipc/message.h has the kinds of keys). Whoever uses a thing with a gate asks before, and
+ * (common/ipc/gate_key.h has the kinds of keys). Whoever uses a thing with a gate asks before, and
  * tells how it went. Times are clock_mono_ms. */
 struct gatekeeper;
-
-#define GATEKEEPER_DESTINATION GATE_DESTINATION
 
 struct gatekeeper_callbacks {
     void (*send)(void *arg, json_t *msg); /* to the supervisor; msg is the receiver's */

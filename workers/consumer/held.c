@@ -8,6 +8,7 @@
 #include "common/base/xalloc.h"
 #include "common/ipc/message.h"
 #include "workers/consumer/throttling.h"
+#include "workers/delivery_gate.h"
 #include "workers/gatekeeper.h"
 
 #define PROBE_MARGIN_MS 30000 /* that a probe may wait for a place beside those under way */
@@ -240,16 +241,6 @@ enum held_answer held_ask(struct held *h, struct work *w, int *delay_s_out)
     return HELD_PROBE;
 }
 
-/* 429 and 503 say with Retry-After how long the destination, not the event, is to be left alone.
- * Without a token nothing was sent, so one event has shown it for all. */
-static int64_t asked_wait_ms(const struct source *s, const struct delivery_outcome *outcome)
-{
-    if (outcome->status == 0 && strcmp(outcome->class, "token") == 0)
-        return s->breaker_open_ms;
-    bool may_ask = outcome->status == 429 || outcome->status == 503;
-    return may_ask ? outcome->retry_after_s * INT64_C(1000) : 0;
-}
-
 bool held_outcome(struct held *h, struct work *w, const struct delivery_outcome *outcome,
                   int *delay_s_out)
 {
@@ -268,7 +259,7 @@ bool held_outcome(struct held *h, struct work *w, const struct delivery_outcome 
         .why = outcome->error,
         .began_ms = now - outcome->took_ms,
         .open_ms = s->breaker_open_ms,
-        .wait_ms = asked_wait_ms(s, outcome),
+        .wait_ms = delivery_gate_wait_ms(outcome, s->breaker_open_ms),
         .probe = probe,
     };
     bool excused = gatekeeper_failed(h->gates, &failure, now);

@@ -8,10 +8,9 @@
 #include "common/conf/conf.h"
 #include "workers/consumer/advice.h"
 #include "common/delivery/errands.h"
-#include "common/ipc/gate_key.h"
+#include "workers/delivery_gate.h"
 
 #define DAY_S 86400
-#define CHECK_OPEN_MS 10000 /* where the destination does not say */
 
 struct named_destination {
     const char *name;                /* borrow */
@@ -43,18 +42,14 @@ static struct destination *destination_named(struct sources *all, struct event_b
     return d;
 }
 
-/* What many events may find out of order alike: a destination, or an API that is asked before. With
- * a check the gate is the source's own, for the other sources of its destination do not need that
- * API. */
 static void read_gate(struct source *s, const json_t *conf)
 {
     const json_t *one = json_object_get(conf_value(conf, "destinations"), s->destination_name);
-    bool is_http = one && strcmp(conf_str(one, "type"), "http") == 0;
-    if (!is_http && !s->check)
+    s->gate_key = delivery_gate_key(conf, s->name);
+    if (!s->gate_key)
         return;
-    s->gate_key = s->check ? xasprintf("%s%s/%s", GATE_DESTINATION, s->destination_name, s->name)
-                           : xasprintf("%s%s", GATE_DESTINATION, s->destination_name);
-    s->breaker_open_ms = is_http ? conf_int(one, "breaker_open_s") * 1000 : CHECK_OPEN_MS;
+    bool is_http = one && strcmp(conf_str(one, "type"), "http") == 0;
+    s->breaker_open_ms = delivery_gate_open_ms(conf, s->name);
     s->delivery_ms = is_http ? conf_int(one, "timeout_s") * 1000 : 0;
     s->delivery_ms += s->check ? conf_int(s->conf, "check.timeout_s") * 1000 : 0;
 }

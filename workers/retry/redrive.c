@@ -14,6 +14,7 @@
 #include "common/delivery/errands.h"
 #include "common/delivery/ledger.h"
 #include "common/webhook/rules.h"
+#include "workers/delivery_gate.h"
 #include "workers/gatekeeper.h"
 #include "workers/retry/attempt.h"
 #include "workers/retry/dlq_key.h"
@@ -22,7 +23,7 @@
 
 #define TEXT_BYTES 512
 #define CLASS_BYTES 64
-#define GATE_BYTES 128
+#define GATE_BYTES 200
 #define QUEUE_MS 45000         /* that a delivery may wait for a free place */
 #define OBJECT_MARGIN_MS 15000 /* the object's claim ends this long after the delivery must */
 #define UNTIMED_DELIVERY_S 30  /* for destinations without a timeout of their own */
@@ -220,14 +221,12 @@ static void release_failed(struct redrive *r, const char *class, const char *err
 
 /* ---- the destination's gate ---- */
 
-static const char *destination_of(const struct redrive *r);
-static const json_t *destination_conf(const struct redrive *r, const char *name);
-
 static void find_gate(struct redrive *r)
 {
-    const json_t *conf = destination_conf(r, destination_of(r));
-    if (conf && strcmp(conf_str(conf, "type"), "http") == 0)
-        snprintf(r->gate, sizeof(r->gate), "%s%s", GATEKEEPER_DESTINATION, destination_of(r));
+    char *key = delivery_gate_key(r->d->conf, r->letter->object->source);
+    if (key)
+        snprintf(r->gate, sizeof(r->gate), "%s", key);
+    free(key);
 }
 
 static bool is_probed(const struct redrive *r)
@@ -254,7 +253,7 @@ static void set_untried(struct redrive *r)
 {
     int64_t left_ms = gatekeeper_left_ms(r->all->gates, r->gate, clock_mono_ms());
     r->end = REDRIVE_UNTRIED;
-    snprintf(r->error, sizeof(r->error), "%s is held back, try again in %lld s: %.300s", r->gate,
+    snprintf(r->error, sizeof(r->error), "%s is held back, try again in %lld s: %.250s", r->gate,
              (long long)(left_ms / 1000 + 1), gatekeeper_why(r->all->gates, r->gate));
 }
 
@@ -270,13 +269,13 @@ static bool is_outage(struct redrive *r, const struct delivery_outcome *outcome)
         gatekeeper_worked(r->all->gates, r->gate, probe, now);
         return false;
     }
-    bool may_ask = outcome->status == 429 || outcome->status == 503;
+    int64_t open_ms = delivery_gate_open_ms(r->d->conf, r->letter->object->source);
     const struct gatekeeper_failure failure = {
         .key = r->gate,
         .why = outcome->error,
         .began_ms = now - outcome->took_ms,
-        .open_ms = conf_int(destination_conf(r, destination_of(r)), "breaker_open_s") * 1000,
-        .wait_ms = may_ask ? outcome->retry_after_s * INT64_C(1000) : 0,
+        .open_ms = open_ms,
+        .wait_ms = delivery_gate_wait_ms(outcome, open_ms),
         .probe = probe,
     };
     return gatekeeper_failed(r->all->gates, &failure, now);
