@@ -32,6 +32,7 @@ struct delivery {
     int64_t started_mono_ms;
     int retry_after_s;
     bool of_destination;
+    bool is_unasked;
     char key[DELIVERY_IDS_KEY_BYTES];
 };
 
@@ -99,6 +100,7 @@ static void on_checked(void *arg, const struct check_result *result)
         delivery_handling(delivery, false);
         return;
     }
+    delivery->is_unasked = true;
     delivery_set_retry_after(delivery, o->retry_after_s);
     if (o->of_destination)
         delivery_blame_destination(delivery);
@@ -186,6 +188,7 @@ void delivery_finish(struct delivery *delivery, enum verdict verdict, const char
         .status = status,
         .took_ms = clock_mono_ms() - delivery->started_mono_ms,
         .of_destination = verdict == RETRY && delivery->of_destination,
+        .is_unasked = delivery->is_unasked,
         .retry_after_s = verdict == RETRY ? delivery->retry_after_s : 0,
     };
     delivery_cb *done = delivery->done;

@@ -31,6 +31,7 @@ struct delivery_outcome {
     int64_t took_ms;
     bool of_destination; /* of RETRY: the destination's failure, which it would be for any event;
                             else it may be this event's own */
+    bool is_unasked;     /* the check has failed, and the destination was not asked */
     int retry_after_s;   /* of RETRY: the destination asked to be left alone so long (capped by its
                             configuration); 0: it did not say */
 };

@@ -247,8 +247,11 @@ bool held_outcome(struct held *h, struct work *w, const struct delivery_outcome 
     const struct source *s = w->source;
     bool probe = w->is_probe;
     int64_t now = clock_mono_ms();
+    bool says_nothing = outcome->is_unasked && !outcome->of_destination;
+    if (says_nothing)
+        held_cancelled(h, w);
     w->is_probe = false;
-    if (!s->gate_key)
+    if (!s->gate_key || says_nothing)
         return false;
     if (outcome->verdict != RETRY || !outcome->of_destination) {
         gatekeeper_worked(h->gates, s->gate_key, probe, now);

@@ -263,7 +263,7 @@ static bool is_outage(struct redrive *r, const struct delivery_outcome *outcome)
     bool probe = r->is_probe;
     int64_t now = clock_mono_ms();
     r->is_probe = false;
-    if (!*r->gate)
+    if (!*r->gate || (outcome->is_unasked && !outcome->of_destination))
         return false;
     if (outcome->verdict != RETRY || !outcome->of_destination) {
         gatekeeper_worked(r->all->gates, r->gate, probe, now);

@@ -1102,6 +1102,25 @@ static void the_probe_is_one_event_and_its_verdict_is_told(void **state)
     assert_int_equal(mode(), POLLER_FREELY);
 }
 
+/* Its check speaks of the event alone: it is no verdict, and the next one is the probe. */
+static void a_probe_that_never_came_to_the_destination_is_used_again(void **state)
+{
+    (void)state;
+    const struct delivery_outcome unasked = {
+        .verdict = RETRY, .class = "check", .error = "check: 500", .is_unasked = true};
+    hear_gate(10000);
+    hear_probe(true);
+    attempt(1, record(LEDGER_OPEN, 1));
+    told(60000);
+    d.under_way = false;
+    d.done(d.arg, &unasked);
+    assert_null(t.told);
+    assert_written(LEDGER_OPEN, 1, true); /* and it counts */
+    written(LEDGER_WRITTEN);
+    deferred(1, 1);
+    assert_int_equal(mode(), POLLER_ONE);
+}
+
 static void a_probe_that_is_cut_off_is_used_again(void **state)
 {
     (void)state;
@@ -1668,6 +1687,7 @@ int main(void)
         TEST(who_asks_to_be_left_alone_is_at_once),
         TEST(what_is_held_back_goes_back_uncounted),
         TEST(the_probe_is_one_event_and_its_verdict_is_told),
+        TEST(a_probe_that_never_came_to_the_destination_is_used_again),
         TEST(a_probe_that_is_cut_off_is_used_again),
         TEST(what_waits_for_a_place_goes_back_when_the_gate_shuts),
         TEST(three_throttled_polls_in_a_row_shut_the_queue_for_all),
