@@ -51,6 +51,7 @@ struct work {
     char sha256[65];             /* of the exact body, hex; "" where hook is NULL */
     int slot;                    /* of inflight.c: its place in the table, -1 without */
     int kills;                   /* workers that died of it, as far as that was asked */
+    bool is_poison;              /* it has killed too many (poison.h) */
 
     /* of lease.c */
     int visibility_s; /* of the poll: what each extension asks for */

@@ -8,7 +8,6 @@
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/delivery/acknowledge.h"
-#include "workers/consumer/poison.h"
 #include "workers/consumer/process.h"
 #include "workers/consumer/route.h"
 
@@ -467,7 +466,7 @@ static void deliver_or_hold(struct process *p, struct work *w)
 void outcome_deliver(struct process *p, struct work *w)
 {
     struct route route;
-    if (w->kills >= POISON_KILLS)
+    if (w->is_poison)
         route_poison(w->kills, &route);
     else
         route_received(w->source, &w->message, w->hook, w->claim ? w->record : NULL,

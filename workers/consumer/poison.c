@@ -7,6 +7,12 @@
 #include "common/base/xalloc.h"
 #include "common/webhook/base64.h"
 
+bool poison_is(const struct sqs_message *m, int kills, int max_receives)
+{
+    bool is_last_receive = max_receives > 0 && m->receive_count >= max_receives;
+    return kills >= POISON_KILLS || (kills > 0 && is_last_receive);
+}
+
 static const char *attribute_text(const struct sqs_message *m)
 {
     for (size_t i = 0; i < m->attribute_count; i++)

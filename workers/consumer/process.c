@@ -128,7 +128,7 @@ static bool only_goes_back(const struct process *p, const struct work *w)
 static void act(struct process *p, struct work *w, bool attempts_over)
 {
     struct ledger_record *r = w->record;
-    bool must_die = attempts_over || (w->kills >= POISON_KILLS && !only_goes_back(p, w));
+    bool must_die = attempts_over || (w->is_poison && !only_goes_back(p, w));
     if (p->draining && r->state == LEDGER_OPEN && !must_die) {
         outcome_uncount(p, w, 0);
         return;
@@ -296,13 +296,13 @@ static void handle(struct process *p, struct work *w)
 {
     char malformed[256] = "";
     struct route route;
-    if (w->kills < POISON_KILLS) {
+    if (!w->is_poison) {
         fault_point_about("consumer.parsing", w->message.body, w->message.body_len);
         read_event(p, w, malformed, sizeof(malformed));
     } else {
         read_poison(p, w);
     }
-    if (w->kills < POISON_KILLS &&
+    if (!w->is_poison &&
         !route_readable(w->source, &w->message, w->hook, malformed, &route)) {
         settle_inspect(p->settle, w, route.reason);
         return;
@@ -336,6 +336,7 @@ static void on_kills(void *arg, int kills)
     if (!w)
         return;
     w->kills = kills;
+    w->is_poison = poison_is(&w->message, kills, w->queue->attributes.max_receives);
     begin(p, w);
 }
 

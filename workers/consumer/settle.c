@@ -14,7 +14,6 @@
 #include "workers/consumer/batch.h"
 #include "workers/consumer/copy.h"
 #include "workers/consumer/objects.h"
-#include "workers/consumer/poison.h"
 #include "workers/consumer/source.h"
 
 #define DELETE_TRIES 5
@@ -293,7 +292,7 @@ static void start_object(struct settle *s, struct work *w)
         .ledger_id = w->claim ? ledger_claim_id(w->claim) : "",
         .message_id = w->message.id,
         .dlq = w->source->dead_letters != NULL,
-        .unread = w->kills >= POISON_KILLS,
+        .unread = w->is_poison,
     };
     w->settle = s;
     w->object =

@@ -21,6 +21,21 @@ static struct webhook *read_it(const char *attribute, const char *body)
     return poison_webhook(&m, "first", "q");
 }
 
+static void three_deaths_or_one_before_the_last_receive(void **state)
+{
+    (void)state;
+    static const struct {
+        int receives, kills, max_receives;
+        bool expected;
+    } cases[] = {{4, 3, 0, true},  {9, 2, 0, false}, {4, 3, 5, true},  {3, 2, 5, false},
+                 {4, 1, 5, false}, {5, 1, 5, true},  {6, 1, 5, true},  {5, 0, 5, false},
+                 {2, 1, 2, true},  {2, 1, 3, false}, {1, 0, 1, false}, {2, 1, 1, true}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct sqs_message m = {.receive_count = cases[i].receives};
+        assert_int_equal(poison_is(&m, cases[i].kills, cases[i].max_receives), cases[i].expected);
+    }
+}
+
 static void takes_what_our_ingest_wrote(void **state)
 {
     (void)state;
@@ -97,6 +112,7 @@ static void an_empty_event_is_empty(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(three_deaths_or_one_before_the_last_receive),
         cmocka_unit_test(takes_what_our_ingest_wrote),
         cmocka_unit_test(a_strangers_message_goes_as_it_is),
         cmocka_unit_test(what_is_not_plain_is_not_taken),

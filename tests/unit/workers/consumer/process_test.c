@@ -1598,6 +1598,22 @@ static void two_deaths_are_no_poison(void **state)
     deleted();
 }
 
+/* Another one would leave it to the queue's redrive, without a reason. */
+static void one_death_before_the_last_receive_is(void **state)
+{
+    (void)state;
+    redrive_at(3);
+    t.kills = 1;
+    receive_body("{\"id\":", 3, NOW_MS, NULL);
+    grant(record(LEDGER_OPEN, 1));
+    assert_written(LEDGER_DYING, 0, false);
+    assert_string_equal(l.written->error_class, "poison");
+    written(LEDGER_WRITTEN);
+    fake_answer(fake_wait(FAKE_SEND), 0, AWS_OK, "");
+    written(LEDGER_WRITTEN);
+    deleted();
+}
+
 static void without_a_ledger_nobody_asks_for_deaths(void **state)
 {
     (void)state;
@@ -1665,6 +1681,7 @@ int main(void)
         TEST(a_message_is_in_the_table_while_it_is_held),
         TEST(poison_becomes_a_dead_letter_unread),
         TEST(two_deaths_are_no_poison),
+        TEST(one_death_before_the_last_receive_is),
         TEST(poison_is_known_in_a_drain_too),
         TEST(without_a_ledger_nobody_asks_for_deaths),
         TEST(a_drain_releases_what_waits_for_that_answer),
