@@ -73,9 +73,9 @@ static void publish_scope(struct aws_identity *a, const struct scope *scope)
                                   .token = a->credentials.token ? a->credentials.token : "",
                                   .version = a->credentials_version,
                                   .wall_ms = clock_wall_ms()};
-    for (int day = 0; day <= 1; day++)
+    for (int day = -1; day <= 1; day++)
         a->send(a->arg, publication_item(&p, day));
-    a->published += 2;
+    a->published += 3;
 }
 
 static void publish_all(struct aws_identity *a)

@@ -8,8 +8,8 @@
 #include "workers/keyring/aws_source.h"
 
 /* The identity "aws": the credentials that the chain finds (aws_chain.h), held, renewed, and
- * published as signing keys for each (region, service) that a worker has asked for: today's and
- * tomorrow's.
+ * published as signing keys for each (region, service) that a worker has asked for: those of
+ * today and of the days around it, since requests are dated by AWS's clock where ours is wrong.
  *
  * The chain is asked when the first key is needed, in the background before credentials expire
  * (aws_refresh.h), again and again with growing waits while it fails, and when a worker reports

@@ -146,30 +146,31 @@ static void nothing_is_fetched_before_it_is_asked_for(void **state)
     assert_string_equal(aws_identity_trouble(r->identity), "");
 }
 
-static void each_scope_gets_todays_and_tomorrows_key(void **state)
+static void each_scope_gets_a_key_for_today_and_the_days_around_it(void **state)
 {
     struct ring *r = *state;
     use_program(r, 3600);
     aws_identity_need(r->identity, "eu-central-1", "sqs");
     aws_identity_need(r->identity, "eu-central-1", "sqs");
     aws_identity_need(r->identity, "eu-central-1", "s3");
-    wait_for(r, 4);
+    wait_for(r, 6);
     assert_string_equal(key_of(r, "sqs", 0)->access_key_id, "RUN1");
     assert_string_equal(key_of(r, "sqs", 0)->session_token, "t1");
     assert_string_equal(key_of(r, "s3", 1)->access_key_id, "RUN1");
     assert_int_equal(key_of(r, "sqs", 0)->version, key_of(r, "s3", 1)->version);
     assert_in_range(key_of(r, "sqs", 0)->version, clock_wall_ms() - 60000, clock_wall_ms());
-    assert_null(key_of(r, "sqs", -1));
+    assert_string_equal(key_of(r, "sqs", -1)->access_key_id, "RUN1"); /* our clock is ahead */
+    assert_null(key_of(r, "sqs", 2));
     aws_identity_need(r->identity, "eu-central-1", "dynamodb");
-    assert_int_equal(r->count, 6);
+    assert_int_equal(r->count, 9);
     assert_int_equal(runs(r), 1);
     assert_in_range(counter(r, "aws_expires_in_s"), 3500, 3600);
     aws_identity_on_tick(r->identity); /* the same day */
-    assert_int_equal(r->count, 6);
+    assert_int_equal(r->count, 9);
     aws_identity_need(r->identity, "eu-central-1\r\nx", "sqs");
     aws_identity_need(r->identity, "", "sqs");
     aws_identity_need(r->identity, "eu-central-1", "");
-    assert_int_equal(r->count, 6);
+    assert_int_equal(r->count, 9);
 }
 
 static void trouble_is_told_until_there_are_credentials(void **state)
@@ -182,7 +183,7 @@ static void trouble_is_told_until_there_are_credentials(void **state)
     assert_string_equal(aws_identity_trouble(r->identity), trouble);
     assert_int_equal(counter(r, "waiting"), 1);
     use_keys(r, "LATE");
-    wait_for(r, 4);
+    wait_for(r, 5);
     assert_string_equal(key_of(r, "sqs", 0)->access_key_id, "LATE");
     assert_string_equal(material_trouble(r->material, "aws"), "");
     assert_string_equal(aws_identity_trouble(r->identity), "");
@@ -196,9 +197,9 @@ static void they_are_renewed_before_they_expire(void **state)
     struct ring *r = *state;
     use_program(r, 6);
     aws_identity_need(r->identity, "eu-central-1", "sqs");
-    wait_for(r, 2);
+    wait_for(r, 3);
     int64_t first = key_of(r, "sqs", 0)->version;
-    wait_for(r, 4);
+    wait_for(r, 6);
     assert_string_equal(key_of(r, "sqs", 0)->access_key_id, "RUN2");
     assert_true(key_of(r, "sqs", 0)->version > first);
     assert_int_equal(runs(r), 2);
@@ -210,14 +211,14 @@ static void old_ones_are_kept_while_they_last(void **state)
     struct ring *r = *state;
     use_program(r, 5);
     aws_identity_need(r->identity, "eu-central-1", "sqs");
-    wait_for(r, 2);
+    wait_for(r, 3);
     place_write(r->place, "sealed", "");
     while (counter(r, "aws_refresh_failures") == 0)
         event_base_loop(r->place->base, EVLOOP_ONCE);
-    assert_int_equal(r->count, 2);
+    assert_int_equal(r->count, 3);
     assert_string_equal(aws_identity_trouble(r->identity), "");
     assert_int_equal(counter(r, "waiting"), 1);
-    wait_for(r, 3); /* they have expired meanwhile */
+    wait_for(r, 4); /* they have expired meanwhile */
     assert_non_null(strstr(material_trouble(r->material, "aws"),
                            "profile \"default\" (credential_process): it ended with exit status 1: "
                            "sealed"));
@@ -225,7 +226,7 @@ static void old_ones_are_kept_while_they_last(void **state)
     char *sealed = xasprintf("%s/sealed", r->place->dir);
     assert_int_equal(remove(sealed), 0);
     free(sealed);
-    wait_for(r, 6);
+    wait_for(r, 8);
     assert_string_equal(material_trouble(r->material, "aws"), "");
     assert_in_range(runs(r), 3, 12); /* with growing waits */
 }
@@ -236,17 +237,17 @@ static void refused_ones_are_fetched_again_once_for_all(void **state)
     use_program(r, 3600);
     aws_identity_need(r->identity, "eu-central-1", "sqs");
     aws_identity_need(r->identity, "eu-central-1", "s3");
-    wait_for(r, 4);
+    wait_for(r, 6);
     int64_t version = key_of(r, "sqs", 0)->version;
     run_ms(r, 1100); /* a forced renewal right after a fetch waits */
     for (int i = 0; i < 5; i++)
         aws_identity_stale(r->identity, "eu-central-1", i & 1 ? "sqs" : "s3", version);
-    wait_for(r, 8);
+    wait_for(r, 12);
     assert_int_equal(runs(r), 2);
     assert_true(key_of(r, "sqs", 0)->version > version);
     /* A report of the old version gets the new key, and causes no renewal. */
     aws_identity_stale(r->identity, "eu-central-1", "sqs", version);
-    assert_int_equal(r->count, 10);
+    assert_int_equal(r->count, 15);
     run_ms(r, 50);
     assert_int_equal(runs(r), 2);
 }
@@ -258,7 +259,7 @@ static void new_ones_that_are_refused_too_are_fetched_with_growing_waits(void **
     int64_t start_ms = clock_mono_ms();
     use_program(r, 3600);
     aws_identity_need(r->identity, "eu-central-1", "sqs");
-    wait_for(r, 2);
+    wait_for(r, 3);
     while (clock_mono_ms() - start_ms < 6000) {
         run_ms(r, 100);
         aws_identity_stale(r->identity, "eu-central-1", "sqs", key_of(r, "sqs", 0)->version);
@@ -271,18 +272,18 @@ static void rotated_keys_of_a_file_are_read_when_the_old_are_refused(void **stat
     struct ring *r = *state;
     use_keys(r, "OLD");
     aws_identity_need(r->identity, "eu-central-1", "sqs");
-    wait_for(r, 2);
+    wait_for(r, 3);
     int64_t version = key_of(r, "sqs", 0)->version;
     run_ms(r, 1100);
     aws_identity_stale(r->identity, "eu-central-1", "sqs", version);
     run_ms(r, 100);
-    assert_int_equal(r->count, 2); /* unchanged: nothing new */
+    assert_int_equal(r->count, 3); /* unchanged: nothing new */
     assert_int_equal(counter(r, "aws_refreshes"), 2);
     aws_identity_stale(r->identity, "eu-central-1", "sqs", version); /* at once again: waits */
     run_ms(r, 100);
     assert_int_equal(counter(r, "aws_refreshes"), 2);
     use_keys(r, "NEW");
-    while (r->count < 4) {
+    while (r->count < 6) {
         run_ms(r, 200);
         aws_identity_stale(r->identity, "eu-central-1", "sqs", version);
     }
@@ -295,18 +296,18 @@ static void too_many_scopes_are_refused(void **state)
     struct ring *r = *state;
     use_keys(r, "A");
     aws_identity_need(r->identity, "r0", "sqs");
-    wait_for(r, 2);
+    wait_for(r, 3);
     for (int i = 1; i < AWS_SCOPES_MAX - 2; i++) {
         char region[16];
         snprintf(region, sizeof(region), "r%d", i);
         aws_identity_need(r->identity, region, "sqs");
     }
-    assert_int_equal(r->count, 2 * (AWS_SCOPES_MAX - 2));
+    assert_int_equal(r->count, 3 * (AWS_SCOPES_MAX - 2));
     aws_identity_need(r->identity, "more", "sqs");
     aws_identity_need(r->identity, "and-more", "sqs");
-    assert_int_equal(r->count, 2 * AWS_SCOPES_MAX);
+    assert_int_equal(r->count, 3 * AWS_SCOPES_MAX);
     aws_identity_need(r->identity, "too-many", "sqs");
-    assert_int_equal(r->count, 2 * AWS_SCOPES_MAX);
+    assert_int_equal(r->count, 3 * AWS_SCOPES_MAX);
 }
 
 int main(void)
@@ -314,7 +315,7 @@ int main(void)
 #define WITH_RING(test) cmocka_unit_test_setup_teardown(test, enter, leave)
     const struct CMUnitTest tests[] = {
         WITH_RING(nothing_is_fetched_before_it_is_asked_for),
-        WITH_RING(each_scope_gets_todays_and_tomorrows_key),
+        WITH_RING(each_scope_gets_a_key_for_today_and_the_days_around_it),
         WITH_RING(trouble_is_told_until_there_are_credentials),
         WITH_RING(they_are_renewed_before_they_expire),
         WITH_RING(old_ones_are_kept_while_they_last),
