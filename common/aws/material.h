@@ -13,7 +13,7 @@
  *    "date":"20261121","access_key_id":"…","key":"<64 hex digits>","token":"" ,"version":1}
  *
  * `key` is a SigV4 *signing key*, good for that date, region and service only; the secret it comes
- * from never leaves the keyring. Today's and tomorrow's are published, and yesterday's are kept.
+ * from never leaves the keyring. Yesterday's, today's and tomorrow's are published.
  * `version` names the credentials behind it: max(the last one + 1, wall clock in ms), so that those
  * of a keyring that was started again differ from the ones before.
  *
