@@ -135,7 +135,10 @@ test('the probe of a worker that is killed goes to another', async (t) => {
     const { s, receiver } = await start(t, () => ({ out: { status: 503 }, hang: undefined, good: { status: 200 } })[mode],
         { destination: { timeout_s: 300 }, source: { visibility_s: 10, wait_s: 0 } });
     await sendMany(s, 10);
-    const held = await until('the gate', () => gate(s));
+    const held = await until('the gate, and the end of what was under way', async () => {
+        const now = await gate(s);
+        return now?.state === 'open' && now.left_ms < 500 && now;
+    });
     assert.match(held.why, /^HTTP status 503/);
     mode = 'hang';
     const before = receiver.requests.length;
