@@ -200,12 +200,13 @@ static void log_skew(const struct call *call)
 static bool is_redated(struct call *call, const struct aws_reply *reply)
 {
     bool blamed = answer_is_about_clock(reply);
+    bool says_nothing = reply->body_len == 0; /* of a HEAD */
     if ((!blamed && reply->class != AWS_DENIED) ||
         !clock_skew_learn(&call->service->skew, clock_wall_ms(),
                           http_answer_header(reply->http, "Date"), blamed))
         return false;
     log_skew(call);
-    if (!blamed || call->was_redated)
+    if ((!blamed && !says_nothing) || call->was_redated)
         return false;
     call->was_redated = true;
     attempt(call);

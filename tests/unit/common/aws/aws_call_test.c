@@ -477,16 +477,44 @@ static void an_answer_that_refuses_nothing_does_not_move_the_clock(void **state)
     fake_aws_free(&f);
 }
 
-/* The refusal of a HEAD has no code. */
+/* Another reason is given: the clock, too, is wrong. */
 static void the_clock_is_learned_from_a_refusal(void **state)
 {
     (void)state;
-    const struct fake_step steps[] = {{403, "", date_header(-600000), NULL, false}};
-    struct fake_aws f = fake_aws_new("s3", STEPS(steps), true);
-    ask(&f, post(1));
-    struct seen seen = ask(&f, post(1));
+    const struct fake_step steps[] = {
+        {403, "{\"__type\":\"a#AccessDenied\"}", date_header(-600000), NULL, false}};
+    struct fake_aws f = fake_aws_new("sqs", STEPS(steps), true);
+    struct seen seen = ask(&f, post(3));
+    assert_int_equal(seen.attempts, 1);
+    seen = ask(&f, post(3));
     assert_int_equal(seen.attempts, 1);
     assert_in_range(-signed_off_by_ms(&f, 1), 600000 - 5000, 600000 + 5000);
+    fake_aws_free(&f);
+}
+
+/* The refusal of a HEAD has no code, so it may be for the date. */
+static void a_refusal_without_a_reason_is_redated_once(void **state)
+{
+    (void)state;
+    const struct fake_step steps[] = {{403, "", date_header(-600000), NULL, false},
+                                      {200, "", date_header(-600000), NULL, false}};
+    struct fake_aws f = fake_aws_new("s3", STEPS(steps), true);
+    struct aws_request head = post(1);
+    head.method = "HEAD";
+    struct seen seen = ask(&f, head);
+    assert_int_equal(seen.class, AWS_OK);
+    assert_int_equal(seen.attempts, 2);
+    assert_in_range(-signed_off_by_ms(&f, 1), 600000 - 5000, 600000 + 5000);
+    fake_aws_free(&f);
+    const struct fake_step denied[] = {{403, "", date_header(-600000), NULL, false}};
+    f = fake_aws_new("s3", STEPS(denied), true);
+    seen = ask(&f, head);
+    assert_int_equal(seen.class, AWS_DENIED);
+    assert_int_equal(seen.attempts, 2);
+    fake_aws_free(&f);
+    const struct fake_step well_dated[] = {{403, "", date_header(0), NULL, false}};
+    f = fake_aws_new("s3", STEPS(well_dated), true);
+    assert_int_equal(ask(&f, head).attempts, 1);
     fake_aws_free(&f);
 }
 
@@ -595,6 +623,7 @@ int main(void)
         cmocka_unit_test(a_refused_signature_does_not_loop),
         cmocka_unit_test(an_answer_that_refuses_nothing_does_not_move_the_clock),
         cmocka_unit_test(the_clock_is_learned_from_a_refusal),
+        cmocka_unit_test(a_refusal_without_a_reason_is_redated_once),
         cmocka_unit_test(the_retry_quota_ends_retries),
         cmocka_unit_test(a_damaged_answer_is_asked_for_again),
         cmocka_unit_test(cancelled_calls_are_released),
