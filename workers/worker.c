@@ -35,7 +35,7 @@
 
 #define SNAPSHOT_MAX_BYTES ((size_t)16 * 1024 * 1024)
 #define BEAT_MS 1000
-#define TROUBLE_BYTES 256
+#define TROUBLE_BYTES 768
 #define WAITING_MAX 16 /* texts in a beat, and so many notes, so that a packet holds it */
 #define WAITING_BYTES_MAX 320
 #define NOTES_MAX 8

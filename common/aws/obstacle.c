@@ -92,6 +92,15 @@ char *obstacle_text(const struct obstacle *o)
     }
 }
 
+char *obstacle_failure(const struct obstacle *o, const char *failure)
+{
+    const struct aws_reply *r = o->reply;
+    if (r->class == AWS_DENIED || r->class == AWS_MISSING || r->class == AWS_SKEW ||
+        r->class == AWS_EXPIRED || is_elsewhere(r))
+        return obstacle_text(o);
+    return xasprintf("%s: %s: %s (%s)", o->what, failure, r->message, r->code);
+}
+
 bool obstacle_is_definite(const struct aws_reply *reply)
 {
     return reply->class == AWS_DENIED || reply->class == AWS_MISSING ||

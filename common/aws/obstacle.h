@@ -19,6 +19,10 @@ struct obstacle {
 /* One line that begins with `what` (malloc). */
 char *obstacle_text(const struct obstacle *o);
 
+/* The same of a call that failed although the object had been opened: where it passes by itself, or
+ * only the message to be sent is at fault, `failure` says what did not work ("cannot receive"). */
+char *obstacle_failure(const struct obstacle *o, const char *failure);
+
 /* Whether waiting will not help: denied, missing, in another region, or asked for wrongly. */
 bool obstacle_is_definite(const struct aws_reply *reply);
 

@@ -50,9 +50,11 @@ static void on_sent(void *arg, const struct aws_reply *reply,
     c->call = 0;
     if (!results || count != 1 || !results[0].ok) {
         bool whole = !results || count != 1;
-        queues_trouble(c->to, "a copy could not be sent: %s (%s); trying again",
-                       whole ? reply->message : results[0].message,
-                       whole ? reply->code : results[0].code);
+        const struct aws_reply of_entry = {.class = whole ? reply->class : results[0].class,
+                                           .code = whole ? reply->code : results[0].code,
+                                           .message = whole ? reply->message : results[0].message};
+        queues_failed(c->to, "sqs:SendMessage", "a copy could not be sent, trying again",
+                      whole ? reply : &of_entry);
         if (whole && reply->class == AWS_MISSING)
             queues_lost(c->to);
         try_later(c);

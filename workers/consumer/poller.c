@@ -8,6 +8,7 @@
 
 #include "common/aws/endpoint.h"
 #include "common/aws/limiter.h"
+#include "common/aws/obstacle.h"
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
@@ -48,6 +49,7 @@ struct lane {
     bool is_held;            /* POLLER_NOT: no answer is to be expected */
     int64_t full_by_mono_ms; /* a slow lane waits until then for room for a full batch; 0: it does
                                 not */
+    bool is_refused;         /* the last answer: polling again will not help */
 };
 
 struct poller {
@@ -116,7 +118,8 @@ static int64_t throttled(struct lane *lane)
 
 static void failed(struct lane *lane, const struct aws_reply *reply, struct poller_result *result)
 {
-    queues_trouble(lane->queue, "cannot receive: %s (%s)", reply->message, reply->code);
+    queues_failed(lane->queue, "sqs:ReceiveMessage", "cannot receive", reply);
+    lane->is_refused = obstacle_is_definite(reply);
     result->why = lane->queue->trouble;
     result->is_throttled = reply->class == AWS_THROTTLED;
     if (result->is_throttled) {
@@ -134,6 +137,7 @@ static void adapt(struct lane *lane, size_t count)
 {
     lane->pause_ms = FIRST_PAUSE_MS;
     lane->good_mono_ms = clock_mono_ms();
+    lane->is_refused = false;
     if (*lane->queue->trouble)
         queues_recovered(lane->queue);
     limiter_worked(&lane->limiter, lane->good_mono_ms);
@@ -458,7 +462,7 @@ bool poller_healthy(const struct poller *p, char *reason, size_t reason_size)
         int64_t patience_ms = (2 * lane->wait_s + 10) * INT64_C(1000);
         if (lane->queue->url && (!*lane->queue->trouble || lane->is_held))
             continue;
-        if (now - lane->good_mono_ms > patience_ms || !lane->queue->url) {
+        if (lane->is_refused || now - lane->good_mono_ms > patience_ms || !lane->queue->url) {
             snprintf(reason, reason_size, "%s",
                      *lane->queue->trouble ? lane->queue->trouble : "a queue is not opened yet");
             return false;

@@ -1,12 +1,12 @@
 #include "workers/consumer/queues.h"
 
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/aws/endpoint.h"
+#include "common/aws/obstacle.h"
 #include "common/aws/queue_open.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
@@ -151,19 +151,32 @@ const char *queues_error(const struct queues *all, const char *name, bool *open_
     return NULL;
 }
 
-void queues_trouble(struct queue *q, const char *format, ...)
+char *queues_failure(const struct queue *q, const char *object, const char *action,
+                     const char *failure, const struct aws_reply *reply)
 {
-    char text[sizeof(q->trouble)];
-    int used = snprintf(text, sizeof(text), "queue \"%s\": ", q->name);
-    va_list args;
-    va_start(args, format);
-    if (used > 0 && (size_t)used < sizeof(text))
-        vsnprintf(text + used, sizeof(text) - (size_t)used, format, args);
-    va_end(args);
-    if (strcmp(text, q->trouble) != 0)
+    char *key = xasprintf("queues.%s", q->name);
+    const struct obstacle obstacle = {.what = object,
+                                      .key = key,
+                                      .action = action,
+                                      .role = "consumer",
+                                      .region = q->endpoint->region,
+                                      .reply = reply};
+    char *text = obstacle_failure(&obstacle, failure);
+    free(key);
+    return text;
+}
+
+void queues_failed(struct queue *q, const char *action, const char *failure,
+                   const struct aws_reply *reply)
+{
+    char *what = xasprintf("queue \"%s\"", q->name);
+    char *text = queues_failure(q, what, action, failure, reply);
+    if (strncmp(text, q->trouble, sizeof(q->trouble) - 1) != 0)
         log_warn("%s", text);
-    memcpy(q->trouble, text, sizeof(text));
+    snprintf(q->trouble, sizeof(q->trouble), "%s", text);
     q->all->callbacks->trouble(q->all->arg, q->trouble);
+    free(text);
+    free(what);
 }
 
 void queues_recovered(struct queue *q)

@@ -15,6 +15,8 @@
 struct queues;
 struct event_base;
 
+#define QUEUE_TROUBLE_BYTES 768
+
 struct queue {
     size_t index;                        /* 0.. in the order of queues_add */
     const char *name;                    /* borrow, of the configuration: the key under "queues" */
@@ -26,7 +28,7 @@ struct queue {
     struct queues *all;                  /* borrow: the table that it is in */
     int64_t polled_until_mono_ms; /* while we stop: a poll of ours that cannot be withdrawn may take
                                      until then what becomes visible; 0: there is none */
-    char trouble[256];            /* the newest failure in words, "" when all is well */
+    char trouble[QUEUE_TROUBLE_BYTES]; /* the newest failure in words, "" when all is well */
 };
 
 struct queues_callbacks {
@@ -56,9 +58,15 @@ bool queues_all_known(const struct queues *all);
  * source uses it. */
 const char *queues_error(const struct queues *all, const char *name, bool *open_out);
 
-/* Records, logs and reports a failure with that queue (printf); a repetition is not logged again.
+/* Records, logs and reports that the service did not do the action ("sqs:ReceiveMessage") on that
+ * queue, with what to do about it; failure says what did not work ("cannot receive"). A repetition
+ * is not logged again. */
+void queues_failed(struct queue *q, const char *action, const char *failure,
+                   const struct aws_reply *reply);
+/* What is said of that: object ("message 1 of queue \"x\"") did not get the action done (malloc).
  */
-void queues_trouble(struct queue *q, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *queues_failure(const struct queue *q, const char *object, const char *action,
+                     const char *failure, const struct aws_reply *reply);
 /* All is well again. */
 void queues_recovered(struct queue *q);
 /* Appends the troubles to an array of texts. */

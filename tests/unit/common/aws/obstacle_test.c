@@ -79,10 +79,46 @@ static void another_region_is_recognised(void **state)
         "to a valid region.)");
 }
 
+static void assert_failure(enum aws_class class, const char *code, const char *expected)
+{
+    const struct aws_reply reply = {.class = class, .status = 400, .code = code, .message = "no"};
+    const struct obstacle o = {.what = "queue \"q\"",
+                               .key = "queues.q",
+                               .action = "sqs:ReceiveMessage",
+                               .role = "consumer",
+                               .region = "eu-west-1",
+                               .reply = &reply};
+    char *text = obstacle_failure(&o, "cannot receive");
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+static void a_failure_has_the_fix_where_there_is_one(void **state)
+{
+    (void)state;
+    assert_failure(
+        AWS_DENIED, "AccessDenied",
+        "queue \"q\": sqs:ReceiveMessage is denied; allow it to the account of this service, "
+        "etc/iam/consumer.json is the policy that this worker needs (AccessDenied: no)");
+    assert_failure(AWS_MISSING, "QueueDoesNotExist",
+                   "queue \"q\": it does not exist in region eu-west-1 (QueueDoesNotExist); create "
+                   "it there, or correct queues.q");
+    assert_failure(AWS_EXPIRED, "ExpiredToken",
+                   "queue \"q\": the credentials have expired (ExpiredToken); new ones are being "
+                   "fetched, but those of the environment you must renew, and start again");
+    assert_failure(AWS_SKEW, "RequestExpired",
+                   "queue \"q\": this host's clock is wrong; set it, for example by NTP "
+                   "(RequestExpired: no)");
+    assert_failure(AWS_TRANSIENT, "Unreachable", "queue \"q\": cannot receive: no (Unreachable)");
+    assert_failure(AWS_INVALID, "InvalidAddress",
+                   "queue \"q\": cannot receive: no (InvalidAddress)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_obstacle_has_its_fix),
+        cmocka_unit_test(a_failure_has_the_fix_where_there_is_one),
         cmocka_unit_test(another_region_is_recognised),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -223,6 +223,33 @@ static void a_failing_queue_pauses_longer_each_time_and_says_so(void **state)
     assert_string_equal(queues_at(t.queues, 0)->trouble, "");
 }
 
+static void a_refused_poll_is_told_at_once_with_its_fix(void **state)
+{
+    (void)state;
+    static const struct {
+        enum aws_class class;
+        const char *code, *text;
+    } refusals[] = {
+        {AWS_DENIED, "AccessDenied",
+         "queue \"q0\": sqs:ReceiveMessage is denied; allow it to the account of this service, "
+         "etc/iam/consumer.json is the policy that this worker needs (AccessDenied: says the "
+         "test)"},
+        {AWS_INVALID, "UnsupportedOperation", "queue \"q0\": cannot receive: says the test"},
+    };
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        char reason[512] = "";
+        start(1, 64);
+        assert_true(poller_healthy(t.poller, reason, sizeof(reason)));
+        fake_fail(fake_open(FAKE_RECEIVE), refusals[i].class, refusals[i].code);
+        assert_false(poller_healthy(t.poller, reason, sizeof(reason)));
+        assert_memory_equal(reason, refusals[i].text, strlen(refusals[i].text));
+        fake_wait(FAKE_RECEIVE);
+        fake_messages(fake_open(FAKE_RECEIVE), 0);
+        assert_true(poller_healthy(t.poller, reason, sizeof(reason)));
+        stop(state);
+    }
+}
+
 static void a_throttled_queue_gets_fewer_polls_and_all_of_them_back(void **state)
 {
     (void)state;
@@ -468,6 +495,7 @@ int main(void)
         cmocka_unit_test_teardown(polls_ask_only_for_free_slots, stop),
         cmocka_unit_test_teardown(a_busy_queue_leaves_room_for_the_others, stop),
         cmocka_unit_test_teardown(a_failing_queue_pauses_longer_each_time_and_says_so, stop),
+        cmocka_unit_test(a_refused_poll_is_told_at_once_with_its_fix),
         cmocka_unit_test_teardown(a_throttled_queue_gets_fewer_polls_and_all_of_them_back, stop),
         cmocka_unit_test_teardown(stopping_takes_what_is_on_its_way, stop),
         cmocka_unit_test_teardown(stopping_ends_with_the_last_answer, stop),
