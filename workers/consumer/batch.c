@@ -99,9 +99,11 @@ static void on_answer(void *arg, const struct aws_reply *reply,
             result.ok = results[i].ok;
             result.class = results[i].class;
             result.code = results[i].ok ? "" : results[i].code;
+            result.message = results[i].ok ? "" : results[i].message;
         } else {
             result.class = reply->class == AWS_OK ? AWS_TRANSIENT : reply->class;
             result.code = reply->code;
+            result.message = reply->message;
         }
         settle_entry(b, call->entries[i], &result, results == NULL);
     }

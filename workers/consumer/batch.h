@@ -20,6 +20,7 @@ struct batch_result {
     bool ok;
     enum aws_class class;
     const char *code;     /* "" when ok */
+    const char *message;  /* "" when ok */
     int64_t sent_mono_ms; /* just before the last call that carried it */
 };
 

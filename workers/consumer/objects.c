@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/aws/bucket_open.h"
+#include "common/aws/obstacle.h"
 #include "common/aws/s3.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
@@ -22,7 +23,7 @@ struct objects {
     const char *prefix;                  /* borrow */
     struct bucket_open *open;            /* own, while it is being opened */
     bool is_open;
-    char trouble[256]; /* the newest failure in words, "" when all is well */
+    char trouble[768]; /* the newest failure in words, "" when all is well */
     objects_ready_fn *ready;
     objects_trouble_fn *report;
     void *arg;
@@ -135,18 +136,24 @@ static void forget_stored(struct object_write *w)
     w->absent = false;
 }
 
-static void refused(struct object_write *w, const struct aws_reply *reply)
+/* action: what S3 did not do, as IAM calls it. */
+static void refused(struct object_write *w, const char *action, const struct aws_reply *reply)
 {
     struct objects *all = w->all;
-    char text[sizeof(all->trouble)];
-    snprintf(text, sizeof(text),
-             "bucket \"%s\": a dead letter could not be stored: %s (%s); "
-             "trying again",
-             all->bucket, reply->message, reply->code);
-    if (strcmp(text, all->trouble) != 0)
+    char *what = xasprintf("bucket \"%s\"", all->bucket);
+    const struct obstacle obstacle = {.what = what,
+                                      .key = "dead_letters",
+                                      .action = action,
+                                      .role = "consumer",
+                                      .region = all->endpoint->region,
+                                      .reply = reply};
+    char *text = obstacle_failure(&obstacle, "a dead letter could not be stored, trying again");
+    if (strncmp(text, all->trouble, sizeof(all->trouble) - 1) != 0)
         log_warn("%s", text);
-    memcpy(all->trouble, text, sizeof(text));
-    all->report(all->arg, text);
+    snprintf(all->trouble, sizeof(all->trouble), "%s", text);
+    all->report(all->arg, all->trouble);
+    free(text);
+    free(what);
     if (strcmp(reply->code, "NoSuchBucket") == 0 && !all->open)
         open_bucket(all);
     forget_stored(w);
@@ -199,14 +206,16 @@ static void judge_stored(struct object_write *w, const struct aws_reply *reply,
         return;
     }
     if (!got) {
-        refused(w, reply);
+        refused(w, "s3:GetObject", reply);
         return;
     }
     struct deadletter_object *there =
         deadletter_object_parse(got->body, got->body_len, reason, sizeof(reason));
     bool ours = there && strcmp(there->sha256, w->ours->sha256) == 0;
     if (!ours && w->beside) {
-        refused(w, &(struct aws_reply){.code = "taken", .message = "both of its keys are taken"});
+        static const struct aws_reply taken = {
+            .class = AWS_CONFLICT, .code = "taken", .message = "both of its keys are taken"};
+        refused(w, "s3:PutObject", &taken);
     } else if (!ours) {
         step_beside(w, there ? "it has another payload" : reason);
     } else if (same_round(w, there)) {
@@ -252,7 +261,7 @@ static void on_put(void *arg, const struct aws_reply *reply, const char *etag)
     } else if (reply->class == AWS_CONFLICT) {
         read_it(w);
     } else {
-        refused(w, reply);
+        refused(w, "s3:PutObject", reply);
     }
 }
 

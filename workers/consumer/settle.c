@@ -49,6 +49,17 @@ void settle_leave(struct settle *s, struct work *w)
     inflight_remove(s->inflight, w);
 }
 
+static void tell(const struct work *w, const char *action, const char *failure,
+                 const struct batch_result *r, const char *then)
+{
+    const struct aws_reply reply = {.class = r->class, .code = r->code, .message = r->message};
+    char *what = xasprintf("message %s of queue \"%s\"", w->message.id, w->queue->name);
+    char *text = queues_failure(w->queue, what, action, failure, &reply);
+    log_warn("%s; %s", text, then);
+    free(text);
+    free(what);
+}
+
 static void on_deleted(void *arg, uint64_t id, const struct batch_result *r)
 {
     struct settle *s = arg;
@@ -60,8 +71,7 @@ static void on_deleted(void *arg, uint64_t id, const struct batch_result *r)
         fault_point("consumer.deleted");
     } else {
         s->counters->delete_failed++;
-        log_warn("message %s of queue \"%s\": not deleted (%s); it will be received again",
-                 w->message.id, w->queue->name, r->code);
+        tell(w, "sqs:DeleteMessage", "not deleted", r, "it will be received again");
     }
     settle_leave(s, w);
 }
@@ -73,9 +83,8 @@ static void on_yielded(void *arg, uint64_t id, const struct batch_result *r)
     if (!w)
         return;
     if (!r->ok)
-        log_warn("message %s of queue \"%s\": its visibility could not be set (%s); it comes again "
-                 "when its lease ends",
-                 w->message.id, w->queue->name, r->code);
+        tell(w, "sqs:ChangeMessageVisibility", "its visibility could not be set", r,
+             "it comes again when its lease ends");
     settle_leave(s, w);
 }
 

@@ -12,6 +12,7 @@
 #include <sys/queue.h>
 
 #include "common/aws/limiter.h"
+#include "common/aws/obstacle.h"
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
@@ -250,6 +251,26 @@ static void settle_failed_call(struct enqueue *q, struct send *s, enum aws_class
         be_quiet(q, clock_mono_ms() + CALL_PAUSE_MS);
 }
 
+static void tell(struct enqueue *q, size_t count, const struct aws_reply *reply)
+{
+    char *what = xasprintf("queue \"%s\"", q->options.name);
+    char *key = xasprintf("queues.%s", q->options.name);
+    char *failure = xasprintf("sending %zu events failed", count);
+    const struct obstacle obstacle = {.what = what,
+                                      .key = key,
+                                      .action = "sqs:SendMessage",
+                                      .role = "ingest",
+                                      .region = q->options.endpoint->region,
+                                      .reply = reply};
+    char *text = obstacle_failure(&obstacle, failure);
+    log_warn("%s", text);
+    sending_failed(&q->sending, clock_mono_ms(), text + strlen(what) + 2);
+    free(text);
+    free(failure);
+    free(key);
+    free(what);
+}
+
 static void on_sent(void *arg, const struct aws_reply *reply,
                     const struct sqs_entry_result *results, size_t count)
 {
@@ -263,9 +284,7 @@ static void on_sent(void *arg, const struct aws_reply *reply,
         for (size_t i = 0; i < s->count; i++)
             settle_entry(s->items[i], &results[i]);
     } else {
-        log_warn("queue \"%s\": sending %zu events failed: %s: %s", q->options.name, s->count,
-                 reply->code, reply->message);
-        sending_failed(&q->sending, clock_mono_ms(), reply->message);
+        tell(q, s->count, reply);
         if (reply->class == AWS_MISSING) {
             free(q->url);
             q->url = NULL;

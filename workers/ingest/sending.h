@@ -15,7 +15,7 @@
 struct sending {
     bool failing;
     int64_t since_ms, last_ms; /* of the failures since the last confirmation */
-    char error[160];           /* of the last one that said something */
+    char error[640];           /* of the last one that said something */
 };
 
 void sending_worked(struct sending *s);

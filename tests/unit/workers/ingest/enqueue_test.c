@@ -132,8 +132,12 @@ static int set_up(void **state)
     memset(&service, 0, sizeof(service));
     log_setup(LOG_LEVEL_ERROR, false);
     f->base = event_base_new();
-    struct enqueue_options o = {
-        .name = "q", .calls = &fake, .missing = on_missing, .missing_arg = f};
+    static const struct aws_endpoint endpoint = {.region = "eu-west-1", .service = "sqs"};
+    struct enqueue_options o = {.name = "q",
+                                .endpoint = &endpoint,
+                                .calls = &fake,
+                                .missing = on_missing,
+                                .missing_arg = f};
     f->queue = enqueue_new(f->base, &o);
     *state = f;
     return 0;
