@@ -75,6 +75,7 @@ async function start(t, m) {
     });
     const nobody = m.unreachable ? { AWS_ENDPOINT_URL: `http://127.0.0.1:${await freePort()}` } : {};
     await s.launch({ env: { ...aws.front.env(), HOME: s.dir, ...nobody, ...m.env }, wait: false });
+    s.aws = aws;
     return s;
 }
 
@@ -104,4 +105,20 @@ describe('mistakes on AWS', { concurrency: 3 }, () => {
             m.check.forEach((words) => assert.match(check.text, words));
         });
     }
+
+    test('a permission that is withdrawn while the service runs', async (t) => {
+        const s = await start(t, {});
+        await s.waitUp();
+        const policy = fill(readPolicy('all'), { ...names, REGION: 'us-east-1', ACCOUNT: '000000000000', KEY_ID: 'none' });
+        policy.Statement.forEach((one) => (one.Action = one.Action.filter((action) => action !== 'sqs:ReceiveMessage')));
+        s.aws.front.policy = policy;
+        const words = /queue "main": sqs:ReceiveMessage is denied; allow it to the account of this service, etc\/iam\/consumer\.json is the policy/;
+        const health = async () => runProgram('sluicectl', ['-c', s.confFile, 'health', 'consumer-0']);
+        await until('the consumer to be unwell', async () => {
+            const { stdout, status } = await health();
+            return status === 1 && words.test(stdout);
+        }, { seconds: 40, every: 300 });
+        s.aws.front.policy = undefined;
+        await until('the consumer to be well again', async () => (await health()).status === 0, { seconds: 30, every: 300 });
+    });
 });
