@@ -56,6 +56,7 @@ struct call {
     struct refusal *refusal; /* own: while a newer key is waited for; else NULL */
     bool was_refused;
     bool was_redated;
+    bool hung_up;
     int retry_cost;      /* of the last retry, 0 before the first */
     uint64_t http_id;    /* 0: nothing is under way */
     struct event *timer; /* own */
@@ -222,8 +223,9 @@ static void on_answer(void *arg, const struct http_answer *http)
     const struct aws_reply *reply = &answer.reply;
     if (reply->class == AWS_OK)
         retry_quota_return(&call->service->quota, call->retry_cost);
-    if (!is_redated(call, reply) && !waits_for_newer_key(call, reply) &&
-        !retries(call, http, reply->class))
+    bool goes_on = !call->hung_up && (is_redated(call, reply) || waits_for_newer_key(call, reply) ||
+                                      retries(call, http, reply->class));
+    if (!goes_on)
         finish(call, &answer.reply);
     answer_free(&answer);
 }
@@ -421,16 +423,36 @@ uint64_t aws_call(struct aws_client *client, const struct aws_endpoint *endpoint
     return call->id;
 }
 
-void aws_cancel(struct aws_client *client, uint64_t id)
+static struct call *find(const struct aws_client *client, uint64_t id)
 {
     struct call *call;
     TAILQ_FOREACH(call, &client->calls, link)
     {
-        if (id && call->id == id) {
-            call_free(call);
-            return;
-        }
+        if (id && call->id == id)
+            return call;
     }
+    return NULL;
+}
+
+void aws_cancel(struct aws_client *client, uint64_t id)
+{
+    struct call *call = find(client, id);
+    if (call)
+        call_free(call);
+}
+
+bool aws_hang_up(struct aws_client *client, uint64_t id)
+{
+    struct call *call = find(client, id);
+    if (!call)
+        return false;
+    call->hung_up = call->http_id && http_client_hang_up(transport(call), call->http_id);
+    if (!call->hung_up) {
+        call->http_id = 0;
+        call_free(call);
+        return false;
+    }
+    return true;
 }
 
 struct aws_client *aws_client_new(struct event_base *base, const struct material *material)

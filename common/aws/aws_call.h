@@ -106,5 +106,9 @@ uint64_t aws_call(struct aws_client *client, const struct aws_endpoint *endpoint
                   const struct aws_request *request, aws_reply_cb *done, aws_release_cb *release,
                   void *arg);
 void aws_cancel(struct aws_client *client, uint64_t id);
+/* Hangs up (http_client_hang_up), so that the embedded store forgets a long poll, but not what it
+ * has answered already. True: the callback runs within a second, without another attempt. False:
+ * nothing was under way, and the call is cancelled. */
+bool aws_hang_up(struct aws_client *client, uint64_t id);
 
 #endif

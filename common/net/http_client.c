@@ -22,6 +22,8 @@
 /* libcurl does not time a call that waits for a connection of its own; our guard does. It comes a
  * little later, so that libcurl's own words win where both are due. */
 #define GUARD_MS 250
+/* How long a server may take to notice that we have hung up. */
+#define HANG_UP_MS 1000
 
 struct call {
     TAILQ_ENTRY(call) link;
@@ -34,9 +36,11 @@ struct call {
     char error[CURL_ERROR_SIZE];
     char *refused; /* own: what the guard had against an address, or NULL */
     http_refuse_fn *refuse;
-    void *refuse_arg; /* borrowed until the end of the call */
-    bool added;       /* on the multi handle */
+    void *refuse_arg;     /* borrowed until the end of the call */
+    bool added;           /* on the multi handle */
+    curl_socket_t socket; /* borrowed: libcurl's, while the call has one */
     bool secret;
+    size_t body_len;
     http_answer_cb *done;
     void *arg;
 };
@@ -223,8 +227,11 @@ static void unwatch(struct watch *watch)
 
 static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 {
-    (void)easy;
     struct http_client *client = arg;
+    struct call *call = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&call);
+    if (call)
+        call->socket = what == CURL_POLL_REMOVE ? CURL_SOCKET_BAD : fd;
     unwatch(known);
     if (what == CURL_POLL_REMOVE) {
         curl_multi_assign(client->multi, fd, NULL);
@@ -396,10 +403,12 @@ uint64_t http_client_send(struct http_client *client, const struct http_call *wh
     call->client = client;
     call->id = ++client->last_id;
     call->answer.cap_bytes = what->response_cap_bytes;
+    call->socket = CURL_SOCKET_BAD;
     call->done = done;
     call->arg = arg;
     call->lines = lines_of(what);
     call->secret = what->secret;
+    call->body_len = what->body_len;
     call->guard = evtimer_new(client->base, on_guard, call);
     call->easy = curl_easy_init();
     assert(call->guard && call->easy);
@@ -418,16 +427,45 @@ uint64_t http_client_send(struct http_client *client, const struct http_call *wh
     return call->id;
 }
 
-void http_client_cancel(struct http_client *client, uint64_t id)
+static struct call *find(const struct http_client *client, uint64_t id)
 {
     struct call *call;
     TAILQ_FOREACH(call, &client->calls, link)
     {
-        if (call->id == id) {
-            call_free(call);
-            return;
-        }
+        if (call->id == id)
+            return call;
     }
+    return NULL;
+}
+
+void http_client_cancel(struct http_client *client, uint64_t id)
+{
+    struct call *call = find(client, id);
+    if (call)
+        call_free(call);
+}
+
+static bool is_sent(const struct call *call)
+{
+    long head = 0;
+    curl_off_t body = 0;
+    curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &head);
+    curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &body);
+    return call->socket != CURL_SOCKET_BAD && head > 0 && (size_t)body == call->body_len;
+}
+
+bool http_client_hang_up(struct http_client *client, uint64_t id)
+{
+    const struct timeval patience = ms_to_timeval(HANG_UP_MS);
+    struct call *call = find(client, id);
+    if (!call)
+        return false;
+    if (!is_sent(call) || shutdown(call->socket, SHUT_WR) != 0) {
+        call_free(call);
+        return false;
+    }
+    evtimer_add(call->guard, &patience);
+    return true;
 }
 
 /* ---- the client ---- */

@@ -85,6 +85,11 @@ uint64_t http_client_send(struct http_client *client, const struct http_call *ca
                           http_answer_cb *done, void *arg);
 /* Closes the connection of that call; its callback will not run. Unknown ids are ignored. */
 void http_client_cancel(struct http_client *client, uint64_t id);
+/* Ends our half of the connection of a call (on plain HTTP): a server that watches its clients sees
+ * this one leave, while an answer that is on its way still arrives. True: the callback runs within
+ * a second, as for any answer or broken connection. False: the call had not been sent wholly and is
+ * cancelled, or is not known. */
+bool http_client_hang_up(struct http_client *client, uint64_t id);
 
 /* Value of an answer's header (case-insensitive), or NULL. */
 const char *http_answer_header(const struct http_answer *answer, const char *name);

@@ -17,8 +17,6 @@
 #define POLLS_MAX 4
 #define FIRST_PAUSE_MS 100
 #define LONGEST_PAUSE_MS 10000
-/* A poll that is older is parked: its queue has nothing for it. */
-#define PARKED_MS 300
 /* How long a slow queue waits for room for a full batch: one long delivery may take hours. */
 #define FULL_WAIT_MS 5000
 
@@ -29,6 +27,7 @@ struct poll {
     int visibility_s;
     bool is_sweep;
     bool is_probe;
+    bool is_withdrawn; /* it ends soon, with what was on its way or with nothing */
     int64_t began_mono_ms;
     int64_t ends_mono_ms; /* what it is asked to wait, and a second */
 };
@@ -57,7 +56,7 @@ struct poller {
     struct counters *counters;       /* borrow */
     const struct poller_callbacks *callbacks;
     void *arg;
-    struct event *timer; /* own: starts what may be started; once stopped, ends what is parked */
+    struct event *timer; /* own: starts what may be started */
     struct lane *lanes;  /* own */
     int *taken;          /* own: scratch for poller_room */
     size_t lane_count;
@@ -161,25 +160,40 @@ static void end(struct poller *p)
     p->callbacks->ended(p->arg);
 }
 
-static void on_answer(void *arg, const struct aws_reply *reply, const struct sqs_message *messages,
-                      size_t count)
+/* What the answer says of its queue; that a withdrawn poll brought none says nothing. */
+static void judge(const struct poll *poll, const struct aws_reply *reply, size_t count)
 {
-    struct poll *poll = arg;
     struct lane *lane = poll->lane;
-    struct poller *p = lane->poller;
-    poll->call = 0;
-    lane->asked -= poll->asked;
-    p->counters->polls++;
+    const struct poller *p = lane->poller;
     struct poller_result result = {.worked = reply->class == AWS_OK,
                                    .is_probe = poll->is_probe,
                                    .began_mono_ms = poll->began_mono_ms,
                                    .why = ""};
+    if (poll->is_withdrawn && !result.worked)
+        return;
     if (result.worked)
         adapt(lane, count);
     else
         failed(lane, reply, &result);
     if (p->callbacks->answered)
         p->callbacks->answered(p->arg, lane->queue, &result);
+}
+
+static void forget(struct poll *poll)
+{
+    poll->call = 0;
+    poll->lane->asked -= poll->asked;
+}
+
+static void on_answer(void *arg, const struct aws_reply *reply, const struct sqs_message *messages,
+                      size_t count)
+{
+    struct poll *poll = arg;
+    struct lane *lane = poll->lane;
+    struct poller *p = lane->poller;
+    forget(poll);
+    p->counters->polls++;
+    judge(poll, reply, count);
     int64_t first_byte = reply->http && reply->http->first_byte_mono_ms > 0
                              ? reply->http->first_byte_mono_ms
                              : clock_mono_ms();
@@ -220,6 +234,7 @@ static void start_poll(struct lane *lane, int max, enum poller_mode mode)
         poll->asked = max;
         poll->is_sweep = mode == POLLER_SWEEP;
         poll->is_probe = mode == POLLER_PROBE;
+        poll->is_withdrawn = false;
         poll->visibility_s = lane->visibility_s;
         poll->began_mono_ms = clock_mono_ms();
         poll->ends_mono_ms = poll->began_mono_ms + (wait_s + 1) * INT64_C(1000);
@@ -232,29 +247,24 @@ static void start_poll(struct lane *lane, int max, enum poller_mode mode)
 
 static void cancel(struct poll *poll)
 {
-    struct lane *lane = poll->lane;
     if (!poll->call)
         return;
-    aws_cancel(lane->queue->client, poll->call);
-    poll->call = 0;
-    lane->asked -= poll->asked;
+    aws_cancel(poll->lane->queue->client, poll->call);
+    forget(poll);
 }
 
-/* On the embedded store: cancels the polls that are parked; how long the youngest of the others may
- * still take, 0 where none is left. */
-static int64_t withdraw(struct lane *lane)
+/* On the embedded store, which forgets a poll whose client has hung up; what it has answered by
+ * then still comes. */
+static void withdraw(struct lane *lane)
 {
-    int64_t now = clock_mono_ms();
-    int64_t left_ms = 0;
     for (int n = 0; n < POLLS_MAX; n++) {
         struct poll *poll = &lane->polls[n];
-        int64_t parked_in_ms = poll->began_mono_ms + PARKED_MS - now;
-        if (poll->call && parked_in_ms > left_ms)
-            left_ms = parked_in_ms;
-        else if (parked_in_ms <= 0)
-            cancel(poll);
+        if (!poll->call || poll->is_withdrawn || poll->is_sweep) /* a sweep's ends at once */
+            continue;
+        poll->is_withdrawn = aws_hang_up(lane->queue->client, poll->call);
+        if (!poll->is_withdrawn)
+            forget(poll);
     }
-    return left_ms;
 }
 
 /* On AWS. */
@@ -267,21 +277,15 @@ static void let_end(struct lane *lane)
     }
 }
 
-/* Does what can be done now, and comes back for what is young. True where no poll is left. */
+/* True where no poll is left. */
 static bool wind_down(struct poller *p)
 {
-    int64_t left_ms = 0;
     for (size_t i = 0; i < p->lane_count; i++) {
-        struct lane *lane = &p->lanes[i];
-        if (!endpoint_is_embedded(lane->queue->endpoint)) {
-            let_end(lane);
-            continue;
-        }
-        int64_t lane_ms = withdraw(lane);
-        left_ms = lane_ms > left_ms ? lane_ms : left_ms;
+        if (endpoint_is_embedded(p->lanes[i].queue->endpoint))
+            withdraw(&p->lanes[i]);
+        else
+            let_end(&p->lanes[i]);
     }
-    if (left_ms > 0)
-        arm(p, left_ms);
     return poller_active(p) == 0;
 }
 
@@ -335,9 +339,10 @@ static int64_t poll_lane(struct poller *p, size_t i, int64_t now)
     enum poller_mode mode = mode_of(lane);
     bool is_in_the_way = mode == POLLER_NOT || mode == POLLER_SWEEP;
     bool can_withdraw = endpoint_is_embedded(lane->queue->endpoint); /* else it ends by itself */
-    int64_t left_ms = is_in_the_way && can_withdraw ? withdraw(lane) : 0;
+    if (is_in_the_way && can_withdraw)
+        withdraw(lane);
     if (mode == POLLER_NOT || (mode != POLLER_FREELY && running(lane) > 0))
-        return left_ms > 0 ? now + left_ms : INT64_MAX;
+        return INT64_MAX;
     if (lane->not_before_mono_ms > now)
         return lane->not_before_mono_ms;
     return start_polls(p, i, mode, now);
@@ -350,11 +355,6 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     struct poller *p = arg;
     int64_t now = clock_mono_ms();
     int64_t next = INT64_MAX;
-    if (p->stopped) {
-        if (wind_down(p))
-            end(p);
-        return;
-    }
     p->first = p->lane_count ? (p->first + 1) % p->lane_count : 0;
     for (size_t n = 0; n < p->lane_count; n++) {
         int64_t lane_next = poll_lane(p, (p->first + n) % p->lane_count, now);

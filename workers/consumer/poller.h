@@ -43,8 +43,8 @@ struct poller_callbacks {
                      int visibility_s, int64_t first_byte_mono_ms);
     /* After poller_stop returned false: the last poll is over. */
     void (*ended)(void *arg);
-    /* Asked before each poll; NULL: POLLER_FREELY. While it is POLLER_NOT polls that are parked are
-     * cancelled; poller_kick has it asked again. */
+    /* Asked before each poll; NULL: POLLER_FREELY. While it is POLLER_NOT the polls under way are
+     * withdrawn as in poller_stop; poller_kick has it asked again. */
     enum poller_mode (*mode)(void *arg, const struct queue *q);
     /* A poll of POLLER_SWEEP was answered, before its messages are handed over; with `mode`. */
     void (*swept)(void *arg, const struct queue *q, size_t count);
@@ -65,12 +65,11 @@ void poller_kick(struct poller *p);
 /* Another worker met this queue (a key under "queues") throttled, and pauses for so long. */
 void poller_slow_down(struct poller *p, const char *queue, int64_t pause_ms);
 
-/* Ends polling for good. On the embedded store polls that are parked are cancelled: it withdraws a
- * poll whose connection is closed. Younger ones may have their answer on its way, whose messages
- * would be nobody's until their visibility timeout ends; they have 300 ms in all to bring it. AWS
- * withdraws nothing: there each poll is let go to its end, and the queue's polled_until_mono_ms
- * says when that is. True where no poll is left; otherwise `message` may still be called, and
- * `ended` once. */
+/* Ends polling for good. The embedded store is told that nobody waits any more (aws_hang_up): it
+ * forgets the poll, but what it has answered by then still comes, else those messages would be
+ * nobody's until their visibility timeout ends. AWS withdraws nothing: there each poll is let go to
+ * its end, and the queue's polled_until_mono_ms says when that is. True where no poll is left;
+ * otherwise `message` may still be called, and `ended` once. */
 bool poller_stop(struct poller *p) __attribute__((warn_unused_result));
 
 /* After poller_stop: cancels what is left, without `ended`. What such a poll has taken comes again

@@ -335,6 +335,42 @@ static void cancelled_calls_are_silent(void **state)
     event_base_free(base);
 }
 
+/* What was on its way still comes; a call that was not sent yet is cancelled, and silent. */
+static void hanging_up_lets_the_answer_come(void **state)
+{
+    (void)state;
+    static const struct fake_step steps[] = {{200, "a", NULL, NULL, false},
+                                             {0, NULL, NULL, NULL, false}};
+    struct event_base *base = event_base_new();
+    struct fake_http *server = fake_tcp(base, STEPS(steps));
+    struct http_client *client = http_client_new(base, 0);
+    struct seen answered = {0}, ended = {0}, unsent = {0};
+    struct http_call call = get(server->url);
+    call.method = "POST";
+    call.body = "what is posted";
+    call.body_len = strlen(call.body);
+    uint64_t id = http_client_send(client, &call, see, &answered);
+    while (server->request_count == 0)
+        event_base_loop(base, EVLOOP_ONCE);
+    assert_true(http_client_hang_up(client, id));
+    run_until(base, &answered.calls, 1);
+    assert_int_equal(answered.status, 200);
+    id = http_client_send(client, &call, see, &ended);
+    while (server->request_count == 1)
+        event_base_loop(base, EVLOOP_ONCE);
+    assert_true(http_client_hang_up(client, id));
+    assert_false(http_client_hang_up(client, http_client_send(client, &call, see, &unsent)));
+    assert_false(http_client_hang_up(client, 4711));
+    run_until(base, &ended.calls, 1);
+    assert_int_not_equal(ended.outcome, HTTP_ANSWERED);
+    run_ms(base, 50);
+    assert_int_equal(unsent.calls, 0);
+    assert_int_equal(server->request_count, 2);
+    http_client_free(client);
+    fake_free(server);
+    event_base_free(base);
+}
+
 /* Both answers are there before either callback runs, and the first callback cancels the other. */
 static void a_finished_call_can_be_cancelled(void **state)
 {
@@ -426,6 +462,7 @@ int main(void)
         cmocka_unit_test(unreachable_means_not_sent),
         cmocka_unit_test(unix_sockets_of_any_length),
         cmocka_unit_test(cancelled_calls_are_silent),
+        cmocka_unit_test(hanging_up_lets_the_answer_come),
         cmocka_unit_test(a_finished_call_can_be_cancelled),
         cmocka_unit_test(callbacks_may_start_calls),
         cmocka_unit_test(queued_calls_end_in_time),

@@ -24,6 +24,7 @@ struct fake_call {
     enum fake_kind kind;
     bool open; /* neither answered nor cancelled */
     bool cancelled;
+    bool hung_up;
     const char *queue_url;
     struct inflight_current blamed; /* who a death in the call would be put down to */
     size_t count;
@@ -164,6 +165,13 @@ static void fake_over(struct fake_call *f)
     if (f->open && f->release)
         f->release(f->arg);
     f->open = false;
+}
+
+bool aws_hang_up(struct aws_client *c, uint64_t id)
+{
+    (void)c;
+    fake_calls[id - 1].hung_up = true;
+    return true;
 }
 
 void aws_cancel(struct aws_client *c, uint64_t id)
