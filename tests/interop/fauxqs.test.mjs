@@ -17,8 +17,7 @@ describe('our SQS client with fauxqs', { concurrency: false }, () => {
         queue = (await peer.run('sqs.create', { queue: 'q' })).url;
     });
     after(async () => {
-        await peer?.close();
-        await server?.stop();
+        await peer?.close().finally(() => server?.stop());
     });
 
     test('CreateQueue twice, GetQueueUrl, GetQueueAttributes', async () => {
@@ -114,14 +113,13 @@ describe('our S3 client with fauxqs', { concurrency: false }, () => {
         peer = new Peer({ url: `http://127.0.0.1:${server.port}`, service: 's3' });
     });
     after(async () => {
-        await peer?.close();
-        await server?.stop();
+        await peer?.close().finally(() => server?.stop());
     });
 
     test('a bucket: missing, created, opened as the workers do', async () => {
         assert.equal((await peer.run('s3.head', { bucket })).class, 'missing');
         assert.equal((await put('k', 'x')).class, 'missing');
-        assert.equal((await peer.run('s3.open', { bucket })).class, 'ok');
+        assert.equal((await peer.run('s3.open', { bucket, prefix: 'dlq/' })).class, 'ok');
         assert.equal((await peer.run('s3.head', { bucket })).class, 'ok');
         assert.equal((await peer.run('s3.create', { bucket })).class, 'ok', 'ours already');
     });
