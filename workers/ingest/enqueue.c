@@ -372,6 +372,12 @@ static void on_quiet_over(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct enqueue *q = arg;
+    int64_t until = q->limiter.not_before_ms > q->quiet_until_mono_ms ? q->limiter.not_before_ms
+                                                                      : q->quiet_until_mono_ms;
+    if (clock_mono_ms() < until) { /* timers may be a little early, and nobody else comes back */
+        arm(q->quiet, until);
+        return;
+    }
     q->quiet_until_mono_ms = 0;
     pump(q);
 }
