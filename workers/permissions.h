@@ -8,6 +8,9 @@
 
 uint64_t permissions_queue_attributes(struct aws_client *client, const struct checkup_step *step,
                                       struct checkup *c);
+/* Of a message that no queue takes: AWS_INVALID is good. */
+uint64_t permissions_send(struct aws_client *client, const struct checkup_step *step,
+                          struct checkup *c);
 
 /* Adds what every user of the bucket or of the ledger's table needs. They are tried on an object
  * and an item that are never there: prefix is that of the keys. */

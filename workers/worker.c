@@ -229,12 +229,11 @@ static void on_drain(struct worker *w, const json_t *msg)
 static void on_material(struct worker *w, const json_t *msg)
 {
     const char *kind = json_string_value(json_object_get(msg, "kind"));
-    if (tokens_put(w->tokens, msg)) {
-        asking_answered(w->asking, msg);
-        return;
-    }
-    bool is_ours = !kind || strcmp(kind, "sigv4") == 0 || strcmp(kind, "trouble") == 0;
+    bool is_token = tokens_put(w->tokens, msg);
     asking_answered(w->asking, msg);
+    if (is_token)
+        return;
+    bool is_ours = !kind || strcmp(kind, "sigv4") == 0 || strcmp(kind, "trouble") == 0;
     if (is_ours && material_put(w->material, msg) != 0)
         log_error("a material from the keyring is not well formed; it is left out");
     else if (w->role->message)

@@ -364,20 +364,6 @@ static struct aws_request copy_request(const struct aws_request *from)
     return to;
 }
 
-/* The authority of a URL without the scheme's default port (malloc). */
-static char *host_of(const char *url)
-{
-    const char *authority = strstr(url, "://");
-    assert(authority);
-    authority += 3;
-    size_t len = strcspn(authority, "/?");
-    const char *port = !strncmp(url, "https:", 6) ? ":443" : ":80";
-    size_t port_len = strlen(port);
-    if (len > port_len && !memcmp(authority + len - port_len, port, port_len))
-        len -= port_len;
-    return xasprintf("%.*s", (int)len, authority);
-}
-
 static struct service *service_of(struct aws_client *client, const struct aws_endpoint *endpoint)
 {
     struct service *service;
@@ -409,7 +395,7 @@ uint64_t aws_call(struct aws_client *client, const struct aws_endpoint *endpoint
     call->request = copy_request(request);
     call->url = xasprintf("%s%s%s%s", endpoint->url, request->path, *request->query ? "?" : "",
                           request->query);
-    call->host = host_of(endpoint->url);
+    call->host = sigv4_host(endpoint->url);
     sigv4_sha256_hex(request->body, request->body_len, call->body_hash);
     call->started_mono_ms = clock_mono_ms();
     call->deadline_mono_ms = call->started_mono_ms + request->deadline_ms;

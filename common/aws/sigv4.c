@@ -67,6 +67,19 @@ static void append_encoded(struct buf *out, unsigned char c)
     buf_append(out, escape, sizeof(escape));
 }
 
+char *sigv4_host(const char *url)
+{
+    const char *authority = strstr(url, "://");
+    assert(authority);
+    authority += 3;
+    size_t len = strcspn(authority, "/?");
+    const char *port = !strncmp(url, "https:", 6) ? ":443" : ":80";
+    size_t port_len = strlen(port);
+    if (len > port_len && !memcmp(authority + len - port_len, port, port_len))
+        len -= port_len;
+    return xasprintf("%.*s", (int)len, authority);
+}
+
 char *sigv4_encode(const char *text, bool keep_slash)
 {
     struct buf out = {0};

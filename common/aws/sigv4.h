@@ -60,6 +60,9 @@ char *sigv4_authorization(const struct sigv4_request *r, const struct sigv4_key 
 /* Hex SHA-256. */
 void sigv4_sha256_hex(const void *data, size_t len, char out[SIGV4_HEX_BYTES]);
 
+/* The Host header to sign for a URL: its authority without the scheme's default port (malloc). */
+char *sigv4_host(const char *url);
+
 /* Percent-encodes all but A-Z a-z 0-9 - _ . ~ (and "/" where keep_slash), upper-case hex (malloc).
  */
 char *sigv4_encode(const char *text, bool keep_slash);

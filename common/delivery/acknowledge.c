@@ -13,10 +13,7 @@
 #include "common/delivery/http_target.h"
 #include "common/webhook/url_template.h"
 
-#define CONNECT_TIMEOUT_MS 5000
-#define RESPONSE_CAP_BYTES 65536
 #define RETRY_AFTER_CAP_S 30
-#define RUNNING_MAX 16
 #define UNDER_WAY_MAX 1000
 #define TRIES 3
 #define PAUSE_S 1 /* before the second try; doubles */
@@ -51,16 +48,7 @@ struct acknowledge *acknowledge_new(const struct acknowledge_options *options, b
     a->conf = conf;
     a->at = xasprintf("sources.%s.acknowledge", options->name);
     TAILQ_INIT(&a->notes);
-    const struct http_target_config config = {
-        .at = a->at,
-        .conf = conf,
-        .timeout_ms = conf_int(conf, "timeout_s") * 1000,
-        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-        .response_cap_bytes = RESPONSE_CAP_BYTES,
-        .max_running = RUNNING_MAX,
-        .tokens = options->tokens,
-    };
-    a->target = http_target_new(options->base, &config);
+    a->target = http_target_new_errand(options->base, a->at, conf, options->tokens);
     if (a->target)
         return a;
     *failed_out = true;

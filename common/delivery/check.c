@@ -10,10 +10,7 @@
 #include "common/delivery/http_target.h"
 #include "common/webhook/url_template.h"
 
-#define CONNECT_TIMEOUT_MS 5000
-#define RESPONSE_CAP_BYTES 65536
 #define RETRY_AFTER_CAP_S 300
-#define RUNNING_MAX 16
 
 struct check {
     struct event_base *base; /* borrow */
@@ -43,16 +40,7 @@ struct check *check_new(struct event_base *base, const char *name, const json_t 
     c->base = base;
     c->conf = conf;
     c->at = xasprintf("sources.%s.check", name);
-    const struct http_target_config config = {
-        .at = c->at,
-        .conf = conf,
-        .timeout_ms = conf_int(conf, "timeout_s") * 1000,
-        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-        .response_cap_bytes = RESPONSE_CAP_BYTES,
-        .max_running = RUNNING_MAX,
-        .tokens = tokens,
-    };
-    c->target = http_target_new(base, &config);
+    c->target = http_target_new_errand(base, c->at, conf, tokens);
     if (c->target)
         return c;
     *failed_out = true;

@@ -15,6 +15,9 @@
 #include "common/delivery/tokens.h"
 #include "common/net/retry_after.h"
 
+#define ERRAND_CONNECT_MS 5000
+#define ERRAND_RESPONSE_BYTES 65536
+#define ERRAND_RUNNING_MAX 16
 #define SHORTEST_MS 1000 /* what a request is given although waiting took the time */
 
 TAILQ_HEAD(exchange_list, http_exchange);
@@ -93,6 +96,21 @@ struct http_target *http_target_new(struct event_base *base,
         return NULL;
     }
     return t;
+}
+
+struct http_target *http_target_new_errand(struct event_base *base, const char *at,
+                                           const json_t *conf, struct tokens *tokens)
+{
+    const struct http_target_config config = {
+        .at = at,
+        .conf = conf,
+        .timeout_ms = conf_int(conf, "timeout_s") * 1000,
+        .connect_timeout_ms = ERRAND_CONNECT_MS,
+        .response_cap_bytes = ERRAND_RESPONSE_BYTES,
+        .max_running = ERRAND_RUNNING_MAX,
+        .tokens = tokens,
+    };
+    return http_target_new(base, &config);
 }
 
 void http_target_free(struct http_target *t)

@@ -52,6 +52,10 @@ typedef void http_end_cb(void *arg, const struct http_end *end);
 /* NULL with a logged reason. */
 struct http_target *http_target_new(struct event_base *base,
                                     const struct http_target_config *config);
+/* The same for a call beside a delivery (check, acknowledgement), of which only timeout_s is
+ * configured. */
+struct http_target *http_target_new_errand(struct event_base *base, const char *at,
+                                           const json_t *conf, struct tokens *tokens);
 void http_target_free(struct http_target *t); /* no exchange may be under way */
 
 struct http_exchange *http_target_send(struct http_target *t, const struct http_request *request,

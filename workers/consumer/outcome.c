@@ -202,6 +202,16 @@ static void on_moving(void *arg, struct work *w, bool written)
     outcome_send_retry(p, w);
 }
 
+/* On by a copy, whose receives count from 1. */
+static void move(struct process *p, struct work *w)
+{
+    w->record->state = LEDGER_MOVING;
+    w->record->seq++;
+    w->record->excused = 0;
+    outcome_passed("consumer.before_outcome");
+    outcome_write(p, w, false, on_moving);
+}
+
 static void on_moved(void *arg, struct work *w, bool written)
 {
     if (written)
@@ -237,11 +247,7 @@ static void move_or_die(struct process *p, struct work *w, const char *error)
     if (w->claim && w->retry_count > r->seq && w->retry_count - r->seq <= ROUTE_RETRY_COUNT_LEAP)
         r->seq = w->retry_count;
     if (w->claim && !w->queue->attributes.is_fifo && settle_can_requeue(w, r->seq + 1)) {
-        r->state = LEDGER_MOVING;
-        r->seq++;
-        r->excused = 0; /* the copy's receives count from 1 */
-        outcome_passed("consumer.before_outcome");
-        outcome_write(p, w, false, on_moving);
+        move(p, w);
         return;
     }
     char *why = xasprintf("%s; received %d times, and the queue's maxReceiveCount of %d leaves no "
@@ -270,8 +276,8 @@ void outcome_give_back(struct process *p, struct work *w, int delay_s)
 }
 
 /* Near the redrive a copy takes the message's place under its own number, without a claim. Where
- * the event has died since the ledger was asked, that copy begins a new round: better than a message
- * without a reason. False where it need not or cannot. */
+ * the event has died since the ledger was asked, that copy begins a new round: better than a
+ * message without a reason. False where it need not or cannot. */
 static bool pass_on(struct process *p, struct work *w, int delay_s)
 {
     bool must_move = outcome_is_near_redrive(w) && !w->queue->attributes.is_fifo;
@@ -314,11 +320,7 @@ static void retry(struct process *p, struct work *w, int delay_s, const char *er
         retry_by_visibility(p, w);
         return;
     }
-    r->state = LEDGER_MOVING;
-    r->seq++;
-    r->excused = 0;
-    outcome_passed("consumer.before_outcome");
-    outcome_write(p, w, false, on_moving);
+    move(p, w);
 }
 
 /* ---- delivering ---- */

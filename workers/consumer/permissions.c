@@ -6,8 +6,7 @@
 #include "workers/consumer/queues.h"
 #include "workers/permissions.h"
 
-#define TOO_LONG_S 901 /* SQS delays by 900 s at most */
-#define TOO_MANY 11    /* and gives 10 messages at most */
+#define TOO_MANY 11 /* SQS gives 10 messages at most */
 #define NO_HANDLE "c2x1aWNlLWNoZWNr"
 
 static const struct sqs_options patience = {CHECKUP_CALL_MS, CHECKUP_CALL_MS, 1};
@@ -48,13 +47,6 @@ static uint64_t try_visibility(struct aws_client *client, const struct checkup_s
                                        &patience, on_batch, c);
 }
 
-static uint64_t try_send(struct aws_client *client, const struct checkup_step *step,
-                         struct checkup *c)
-{
-    static const struct sqs_outgoing message = {.body = "x", .body_len = 1, .delay_s = TOO_LONG_S};
-    return sqs_send_batch(client, step->endpoint, step->name, &message, 1, &patience, on_batch, c);
-}
-
 void permissions_of_queue(struct checkup *c, const struct queue *q)
 {
     static const struct {
@@ -70,7 +62,7 @@ void permissions_of_queue(struct checkup *c, const struct queue *q)
          CHECKUP_GOOD(AWS_INVALID) | CHECKUP_GOOD(AWS_CONFLICT)},
         {"sqs:ChangeMessageVisibility", try_visibility, true,
          CHECKUP_GOOD(AWS_INVALID) | CHECKUP_GOOD(AWS_CONFLICT)},
-        {"sqs:SendMessage", try_send, false, CHECKUP_GOOD(AWS_INVALID)},
+        {"sqs:SendMessage", permissions_send, false, CHECKUP_GOOD(AWS_INVALID)},
     };
     char what[96], key[96];
     snprintf(what, sizeof(what), "queue \"%s\"", q->name);

@@ -169,22 +169,6 @@ bool queues_failing(const struct queues *qs, char *reason, size_t reason_size)
     return false;
 }
 
-static void on_sent(void *arg, const struct aws_reply *reply,
-                    const struct sqs_entry_result *results, size_t count)
-{
-    (void)results, (void)count; /* an entry that is refused was allowed */
-    checkup_answer(arg, reply);
-}
-
-/* SQS delays by 900 s at most, so the message is never taken. */
-static uint64_t try_send(struct aws_client *client, const struct checkup_step *step,
-                         struct checkup *c)
-{
-    static const struct sqs_options patience = {CHECKUP_CALL_MS, CHECKUP_CALL_MS, 1};
-    static const struct sqs_outgoing message = {.body = "x", .body_len = 1, .delay_s = 901};
-    return sqs_send_batch(client, step->endpoint, step->name, &message, 1, &patience, on_sent, c);
-}
-
 static void check_queue(const struct queue *queue, struct checkup *c)
 {
     char *what = xasprintf("queue \"%s\"", queue->key);
@@ -198,7 +182,7 @@ static void check_queue(const struct queue *queue, struct checkup *c)
         step.start = permissions_queue_attributes;
         checkup_add(c, &step);
         step.action = "sqs:SendMessage";
-        step.start = try_send;
+        step.start = permissions_send;
         step.good = CHECKUP_GOOD(AWS_INVALID);
         checkup_add(c, &step);
     }

@@ -176,19 +176,6 @@ static void send_call(struct sts *s, const struct http_header *headers, size_t c
     s->http_id = http_client_send(s->context->http, &call, on_answer, s);
 }
 
-/* The authority of the URL without the scheme's own port (malloc). */
-static char *host_of(const char *url)
-{
-    const char *start = strstr(url, "://");
-    start = start ? start + 3 : url;
-    size_t len = strcspn(start, "/");
-    const char *port = strncmp(url, "https:", 6) == 0 ? ":443" : ":80";
-    size_t port_len = strlen(port);
-    if (len > port_len && memcmp(start + len - port_len, port, port_len) == 0)
-        len -= port_len;
-    return xasprintf("%.*s", (int)len, start);
-}
-
 /* The Authorization header's value (malloc) for the four headers. */
 static char *sign(const struct sts *s, const struct aws_credentials *with, const char *amz_date,
                   const struct sigv4_header *headers, size_t count)
@@ -216,7 +203,7 @@ struct aws_job *aws_sts_assume_role(const struct aws_context *context,
     struct sts *s = sts_new(context, role, done, arg);
     if (*s->failure)
         return report_failure(s);
-    char *host = host_of(s->url);
+    char *host = sigv4_host(s->url);
     size_t count = with->token ? 4 : 3;
     clock_amz_date(clock_wall_ms(), amz_date);
     add_role(s, "AssumeRole", role);

@@ -19,6 +19,7 @@
 #include "common/net/retry_after.h"
 #include "workers/keyring/oauth_plan.h"
 #include "workers/keyring/oauth_token.h"
+#include "workers/keyring/publication.h"
 
 #define TIMEOUT_MS 10000
 #define ANSWER_MAX_BYTES 65536
@@ -87,8 +88,7 @@ static void arm(struct client *c)
 /* Grows across restarts of this process too. */
 static int64_t next_version(struct client *c)
 {
-    int64_t now_ms = clock_wall_ms();
-    c->last_version = c->last_version + 1 > now_ms ? c->last_version + 1 : now_ms;
+    c->last_version = publication_version(c->last_version, clock_wall_ms());
     return c->last_version;
 }
 
