@@ -17,6 +17,10 @@
 #define POLLS_MAX 4
 #define FIRST_PAUSE_MS 100
 #define LONGEST_PAUSE_MS 10000
+/* Between polls that a server answers empty before their wait is over. */
+#define FIRST_GAP_MS 50
+#define LONGEST_GAP_MS 1000
+#define END_SLACK_MS 1000 /* what an answer may take beyond the wait */
 /* How long a slow queue waits for room for a full batch: one long delivery may take hours. */
 #define FULL_WAIT_MS 5000
 
@@ -29,7 +33,7 @@ struct poll {
     bool is_probe;
     bool is_withdrawn; /* it ends soon, with what was on its way or with nothing */
     int64_t began_mono_ms;
-    int64_t ends_mono_ms; /* what it is asked to wait, and a second */
+    int64_t ends_mono_ms; /* what it is asked to wait, and END_SLACK_MS */
 };
 
 /* One queue that is read. */
@@ -43,6 +47,7 @@ struct lane {
     int wanted; /* polls at once, no more than the limiter allows */
     int asked;  /* messages, by all polls under way */
     int pause_ms;
+    int gap_ms; /* 0: messages come, or the server waits for them */
     int64_t not_before_mono_ms;
     int64_t good_mono_ms;    /* the last answer without an error */
     bool is_held;            /* POLLER_NOT: no answer is to be expected */
@@ -132,6 +137,23 @@ static void failed(struct lane *lane, const struct aws_reply *reply, struct poll
     lane->pause_ms = lane->pause_ms * 2 < LONGEST_PAUSE_MS ? lane->pause_ms * 2 : LONGEST_PAUSE_MS;
 }
 
+/* Not every server waits as it is asked to, and one that does not is never asked at the speed of
+ * the network. */
+static void keep_gap(const struct poll *poll, size_t count)
+{
+    struct lane *lane = poll->lane;
+    int64_t now = clock_mono_ms();
+    int64_t waited_by = poll->ends_mono_ms - END_SLACK_MS;
+    int gap_ms = lane->gap_ms ? lane->gap_ms * 2 : FIRST_GAP_MS;
+    lane->gap_ms = 0;
+    if (count > 0 || now >= waited_by || poll->is_withdrawn)
+        return;
+    lane->gap_ms = gap_ms < LONGEST_GAP_MS ? gap_ms : LONGEST_GAP_MS;
+    int64_t next = now + lane->gap_ms < waited_by ? now + lane->gap_ms : waited_by;
+    if (next > lane->not_before_mono_ms)
+        lane->not_before_mono_ms = next;
+}
+
 static void adapt(struct lane *lane, size_t count)
 {
     lane->pause_ms = FIRST_PAUSE_MS;
@@ -171,10 +193,12 @@ static void judge(const struct poll *poll, const struct aws_reply *reply, size_t
                                    .why = ""};
     if (poll->is_withdrawn && !result.worked)
         return;
-    if (result.worked)
+    if (result.worked) {
         adapt(lane, count);
-    else
+        keep_gap(poll, count);
+    } else {
         failed(lane, reply, &result);
+    }
     if (p->callbacks->answered)
         p->callbacks->answered(p->arg, lane->queue, &result);
 }
@@ -237,7 +261,7 @@ static void start_poll(struct lane *lane, int max, enum poller_mode mode)
         poll->is_withdrawn = false;
         poll->visibility_s = lane->visibility_s;
         poll->began_mono_ms = clock_mono_ms();
-        poll->ends_mono_ms = poll->began_mono_ms + (wait_s + 1) * INT64_C(1000);
+        poll->ends_mono_ms = poll->began_mono_ms + wait_s * INT64_C(1000) + END_SLACK_MS;
         lane->asked += max;
         poll->call = sqs_receive(lane->queue->client, lane->queue->endpoint, lane->queue->url, max,
                                  wait_s, lane->visibility_s, on_answer, poll);

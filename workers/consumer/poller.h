@@ -12,7 +12,8 @@
 
 /* The long polls: one for each queue that is read, up to four while its batches come back full. A
  * poll asks only for messages for which there is a free in-flight slot, and each queue keeps a few
- * slots that the others cannot take. After a failure a queue pauses, longer each time; where it is
+ * slots that the others cannot take. After a failure a queue pauses, longer each time, and for up
+ * to a second after an empty answer that came before the poll's wait was over; where it is
  * throttled there are fewer polls, too (common/aws/limiter.h), each for as many messages as one can
  * bring. */
 struct poller;

@@ -158,12 +158,33 @@ static void full_batches_bring_more_polls_up_to_four_and_empty_ones_fewer(void *
         fake_run(5);
         assert_int_equal(fake_open_count(FAKE_RECEIVE), i + 2 < 4 ? i + 2 : 4);
     }
-    for (size_t i = 0; i < 12; i++) {
-        fake_messages(fake_open(FAKE_RECEIVE), 0);
+    for (size_t i = 0; i < 6; i++) {
+        fake_messages(fake_wait(FAKE_RECEIVE), 0);
         fake_run(5);
     }
+    fake_wait(FAKE_RECEIVE);
     assert_int_equal(fake_open_count(FAKE_RECEIVE), 1);
     assert_int_equal(t.n.received, 60);
+}
+
+static void a_server_that_does_not_wait_is_not_asked_at_the_speed_of_the_network(void **state)
+{
+    (void)state;
+    start(1, 64);
+    int64_t began = clock_mono_ms();
+    for (int i = 0; i < 6; i++) /* after 50, 100, 200, 400 and 800 ms */
+        fake_messages(fake_wait(FAKE_RECEIVE), 0);
+    assert_true(clock_mono_ms() - began >= 1550);
+    began = clock_mono_ms();
+    fake_messages(fake_wait(FAKE_RECEIVE), 0);
+    fake_messages(fake_wait(FAKE_RECEIVE), 1);
+    assert_true(clock_mono_ms() - began >= 2000);
+    fake_run(5);
+    assert_int_equal(fake_open_count(FAKE_RECEIVE), 1); /* messages come: no gap */
+    began = clock_mono_ms();
+    fake_messages(fake_open(FAKE_RECEIVE), 0);
+    fake_wait(FAKE_RECEIVE);
+    assert_in_range(clock_mono_ms() - began, 50, 900); /* it begins anew */
 }
 
 static void polls_ask_only_for_free_slots(void **state)
@@ -343,7 +364,7 @@ static void a_probe_is_one_short_poll_whose_end_is_told(void **state)
     t.mode = POLLER_PROBE;
     fake_messages(fake_open(FAKE_RECEIVE), 0);
     assert_true(t.last.worked && !t.last.is_probe);
-    fake_run(10);
+    fake_wait(FAKE_RECEIVE);
     assert_int_equal(fake_open_count(FAKE_RECEIVE), 1);
     assert_int_equal(fake_open(FAKE_RECEIVE)->max, 1);
     assert_int_equal(fake_open(FAKE_RECEIVE)->wait_s, 1);
@@ -483,6 +504,8 @@ int main(void)
         cmocka_unit_test_teardown(a_probe_is_one_short_poll_whose_end_is_told, stop),
         cmocka_unit_test_teardown(full_batches_bring_more_polls_up_to_four_and_empty_ones_fewer,
                                   stop),
+        cmocka_unit_test_teardown(
+            a_server_that_does_not_wait_is_not_asked_at_the_speed_of_the_network, stop),
         cmocka_unit_test_teardown(polls_ask_only_for_free_slots, stop),
         cmocka_unit_test_teardown(a_busy_queue_leaves_room_for_the_others, stop),
         cmocka_unit_test_teardown(a_failing_queue_pauses_longer_each_time_and_says_so, stop),
