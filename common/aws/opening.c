@@ -14,14 +14,15 @@
 #define LAST_DELAY_MS 5000
 
 struct opening {
-    struct opening_object object; /* what is own */
-    char *what;                   /* own */
+    struct aws_client *client;    /* borrowed: the worker's, outlives us */
+    struct opening_object object; /* its what and key are own */
     char *waiting;                /* own; NULL once open */
     bool is_definite;             /* waiting will not help */
     struct event *timer;          /* own */
     int delay_ms;                 /* before the next attempt, at most */
-    opening_ask_fn *ask;
-    void *arg;
+    uint64_t call_id;             /* of the last call; 0: there was none */
+    const struct opening_kind *kind;
+    void *arg; /* own */
 };
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -29,21 +30,25 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct opening *o = arg;
-    o->ask(o->arg);
+    o->call_id = o->kind->ask(o->arg);
 }
 
-struct opening *opening_new(struct event_base *base, const struct opening_object *object,
-                            opening_ask_fn *ask, void *arg)
+struct opening *opening_new(struct event_base *base, struct aws_client *client,
+                            const struct opening_object *object, const struct opening_kind *kind,
+                            void *arg)
 {
     struct opening *o = xcalloc(1, sizeof(*o));
+    o->client = client;
     o->object = *object;
-    o->object.what = o->what = xstrdup(object->what);
-    o->waiting = xasprintf("%s: opening it (key or store not there yet)", o->what);
+    o->object.what = xstrdup(object->what);
+    o->object.key = xstrdup(object->key);
+    o->waiting = xasprintf("%s: opening it (key or store not there yet)", object->what);
     o->timer = evtimer_new(base, on_timer, o);
     assert(o->timer);
     o->delay_ms = FIRST_DELAY_MS;
-    o->ask = ask;
+    o->kind = kind;
     o->arg = arg;
+    o->call_id = kind->ask(arg);
     return o;
 }
 
@@ -51,10 +56,19 @@ void opening_free(struct opening *o)
 {
     if (!o)
         return;
+    if (o->call_id)
+        aws_cancel(o->client, o->call_id);
+    o->kind->drop(o->arg);
     event_free(o->timer);
-    free(o->what);
+    free((char *)(uintptr_t)o->object.what);
+    free((char *)(uintptr_t)o->object.key);
     free(o->waiting);
     free(o);
+}
+
+void opening_goes_on(struct opening *o, uint64_t call_id)
+{
+    o->call_id = call_id;
 }
 
 /* Half of the delay is certain, half is drawn: workers that start together do not ask together. */
@@ -80,7 +94,7 @@ static void set_waiting(struct opening *o, char *text, bool is_ordinary, const c
 
 void opening_later(struct opening *o, const char *action, const struct aws_reply *reply)
 {
-    const struct obstacle obstacle = {.what = o->what,
+    const struct obstacle obstacle = {.what = o->object.what,
                                       .key = o->object.key,
                                       .action = action,
                                       .role = o->object.role,
@@ -88,15 +102,16 @@ void opening_later(struct opening *o, const char *action, const struct aws_reply
                                       .reply = reply};
     bool is_made = reply->class == AWS_OK;
     o->is_definite = !is_made && obstacle_is_definite(reply);
-    set_waiting(o, is_made ? xasprintf("%s: it is being made", o->what) : obstacle_text(&obstacle),
-                is_made || reply->class == AWS_NO_KEY || reply->class == AWS_TRANSIENT,
-                aws_class_word(reply->class));
+    set_waiting(
+        o, is_made ? xasprintf("%s: it is being made", o->object.what) : obstacle_text(&obstacle),
+        is_made || reply->class == AWS_NO_KEY || reply->class == AWS_TRANSIENT,
+        aws_class_word(reply->class));
 }
 
 void opening_unfit(struct opening *o, const char *text)
 {
     o->is_definite = true;
-    set_waiting(o, xasprintf("%s: %s", o->what, text), false, "unfit");
+    set_waiting(o, xasprintf("%s: %s", o->object.what, text), false, "unfit");
 }
 
 void opening_done(struct opening *o)
@@ -108,10 +123,10 @@ void opening_done(struct opening *o)
 
 const char *opening_waiting(const struct opening *o)
 {
-    return o->waiting;
+    return o ? o->waiting : NULL;
 }
 
 const char *opening_error(const struct opening *o)
 {
-    return o->is_definite ? o->waiting : NULL;
+    return o && o->is_definite ? o->waiting : NULL;
 }

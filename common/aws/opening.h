@@ -1,30 +1,50 @@
 #ifndef COMMON_AWS_OPENING_H
 #define COMMON_AWS_OPENING_H
 
-#include <stdbool.h>
+#include <stdint.h>
 
 #include "common/aws/aws_call.h"
 
-/* What queue_open.c, bucket_open.c and table_open.c share: something is asked for again and again,
- * with backoff from 0.1 to 5 s, for as long as it takes, and what is in the way is kept as a text.
+/* An object at AWS that is being opened, by queue_open.c, bucket_open.c or table_open.c: asked for
+ * again and again for as long as it takes, with backoff from 0.1 to 5 s, while what is in the way
+ * is kept as a text. A missing key, a store that is not up yet and every error are waited out.
  */
 struct opening;
 struct event_base;
 
-typedef void opening_ask_fn(void *arg);
+/* ---- for whoever waits for it ---- */
+
+/* Gives up where it is not done; may be called from inside the callback that says that it is done.
+ * Before aws_client_free. NULL is a no-op. */
+void opening_free(struct opening *o);
+
+/* For the beat's `waiting`: `bucket "x": <what is in the way>`, or NULL once it is open, and of
+ * NULL. Borrowed until the loop turns. */
+const char *opening_waiting(const struct opening *o);
+/* The same where waiting will not help (obstacle.h), else NULL. */
+const char *opening_error(const struct opening *o);
+
+/* ---- for those three ---- */
 
 struct opening_object {
     const char *what;   /* `bucket "x"` (copied) */
-    const char *key;    /* where it stands in the configuration (borrowed) */
-    const char *role;   /* who opens it (borrowed) */
+    const char *key;    /* where it stands in the configuration (copied) */
+    const char *role;   /* who opens it (literal) */
     const char *region; /* where (borrowed) */
 };
 
-/* ask is called after each pause, never from inside these calls. */
-struct opening *opening_new(struct event_base *base, const struct opening_object *object,
-                            opening_ask_fn *ask, void *arg);
-void opening_free(struct opening *o);
+struct opening_kind {
+    uint64_t (*ask)(void *arg); /* makes the first call of an attempt; its id */
+    void (*drop)(void *arg);    /* frees arg */
+};
 
+/* Asks for the first time. client is borrowed, kind is const; arg is dropped by opening_free. */
+struct opening *opening_new(struct event_base *base, struct aws_client *client,
+                            const struct opening_object *object, const struct opening_kind *kind,
+                            void *arg);
+
+/* The attempt's next call is under way. */
+void opening_goes_on(struct opening *o, uint64_t call_id);
 /* Asks again after a pause; reply says what was in the way of the action ("s3:ListBucket"). Each
  * new obstacle is logged once; the ordinary ones of a start are not worth a line. */
 void opening_later(struct opening *o, const char *action, const struct aws_reply *reply);
@@ -32,9 +52,5 @@ void opening_later(struct opening *o, const char *action, const struct aws_reply
 void opening_unfit(struct opening *o, const char *text);
 /* It is open: there is nothing in the way any more. */
 void opening_done(struct opening *o);
-/* `bucket "x": <what is in the way>`, or NULL once it is open. */
-const char *opening_waiting(const struct opening *o);
-/* The same where waiting will not help (obstacle.h), else NULL. */
-const char *opening_error(const struct opening *o);
 
 #endif

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "common/aws/opening.h"
 #include "common/aws/sqs.h"
 #include "common/base/xalloc.h"
 
@@ -11,10 +10,8 @@ struct queue_open {
     struct aws_client *client;           /* borrowed: the worker's, outlives us */
     const struct aws_endpoint *endpoint; /* borrowed: the worker's, outlives us */
     char *name;                          /* own */
-    char *key;                           /* own */
     char *url;                           /* own; NULL until it is known */
-    struct opening *opening;             /* own */
-    uint64_t call_id;                    /* 0: none is under way */
+    struct opening *opening;             /* borrowed: owns us */
     queue_open_cb *done;
     void *arg;
 };
@@ -26,7 +23,6 @@ static void on_attributes(void *arg, const struct aws_reply *reply)
 {
     struct queue_open *open = arg;
     struct queue_attributes attributes;
-    open->call_id = 0;
     if (reply->class != AWS_OK) {
         opening_later(open->opening, "sqs:GetQueueAttributes", reply);
         return;
@@ -36,76 +32,58 @@ static void on_attributes(void *arg, const struct aws_reply *reply)
     open->done(open->arg, open->url, &attributes); /* may free open */
 }
 
-static void ask_attributes(struct queue_open *open)
+static uint64_t ask_attributes(struct queue_open *open)
 {
-    open->call_id = sqs_get_queue_attributes(open->client, open->endpoint, open->url, &patience,
-                                             on_attributes, open);
+    return sqs_get_queue_attributes(open->client, open->endpoint, open->url, &patience,
+                                    on_attributes, open);
 }
 
 static void on_url(void *arg, const struct aws_reply *reply, const char *queue_url)
 {
     struct queue_open *open = arg;
-    open->call_id = 0;
     if (!queue_url) {
         opening_later(open->opening, "sqs:CreateQueue", reply);
         return;
     }
     open->url = xstrdup(queue_url);
-    ask_attributes(open);
+    opening_goes_on(open->opening, ask_attributes(open));
 }
 
-static void ask(void *arg)
+static uint64_t ask(void *arg)
 {
     struct queue_open *open = arg;
-    if (open->url)
-        ask_attributes(open);
-    else
-        open->call_id =
-            sqs_create_queue(open->client, open->endpoint, open->name, &patience, on_url, open);
+    return open->url ? ask_attributes(open)
+                     : sqs_create_queue(open->client, open->endpoint, open->name, &patience, on_url,
+                                        open);
 }
 
-struct queue_open *queue_open_start(struct event_base *base, struct aws_client *client,
-                                    const struct aws_endpoint *endpoint,
-                                    const struct queue_open_options *o, queue_open_cb *done,
-                                    void *arg)
+static void drop(void *arg)
 {
-    struct queue_open *open = xcalloc(1, sizeof(*open));
-    bool has_url = o->url && *o->url;
-    char *what = has_url ? xasprintf("queue \"%s\" (%s)", o->key, o->url)
-                         : xasprintf("queue \"%s\"", o->key);
-    open->client = client;
-    open->endpoint = endpoint;
-    open->name = xstrdup(o->name);
-    open->key = xasprintf("queues.%s", o->key);
-    open->url = has_url ? xstrdup(o->url) : NULL;
-    const struct opening_object object = {what, open->key, o->role, endpoint->region};
-    open->opening = opening_new(base, &object, ask, open);
-    open->done = done;
-    open->arg = arg;
-    free(what);
-    ask(open);
-    return open;
-}
-
-void queue_open_free(struct queue_open *open)
-{
-    if (!open)
-        return;
-    if (open->call_id)
-        aws_cancel(open->client, open->call_id);
-    opening_free(open->opening);
+    struct queue_open *open = arg;
     free(open->name);
-    free(open->key);
     free(open->url);
     free(open);
 }
 
-const char *queue_open_waiting(const struct queue_open *open)
+struct opening *queue_open_start(struct event_base *base, struct aws_client *client,
+                                 const struct aws_endpoint *endpoint,
+                                 const struct queue_open_options *o, queue_open_cb *done, void *arg)
 {
-    return opening_waiting(open->opening);
-}
-
-const char *queue_open_error(const struct queue_open *open)
-{
-    return opening_error(open->opening);
+    static const struct opening_kind kind = {ask, drop};
+    struct queue_open *open = xcalloc(1, sizeof(*open));
+    bool has_url = o->url && *o->url;
+    char *key = xasprintf("queues.%s", o->key);
+    char *what = has_url ? xasprintf("queue \"%s\" (%s)", o->key, o->url)
+                         : xasprintf("queue \"%s\"", o->key);
+    const struct opening_object object = {what, key, o->role, endpoint->region};
+    open->client = client;
+    open->endpoint = endpoint;
+    open->name = xstrdup(o->name);
+    open->url = has_url ? xstrdup(o->url) : NULL;
+    open->done = done;
+    open->arg = arg;
+    open->opening = opening_new(base, client, &object, &kind, open);
+    free(key);
+    free(what);
+    return open->opening;
 }

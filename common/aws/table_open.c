@@ -7,7 +7,6 @@
 
 #include "common/aws/dynamodb.h"
 #include "common/aws/endpoint.h"
-#include "common/aws/opening.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 
@@ -15,25 +14,23 @@ struct table_open {
     struct aws_client *client;           /* borrowed: the worker's, outlives us */
     const struct aws_endpoint *endpoint; /* borrowed: the worker's, outlives us */
     char *name;                          /* own */
-    struct opening *opening;             /* own */
-    uint64_t call_id;                    /* 0: none is under way */
+    struct opening *opening;             /* borrowed: owns us */
     table_open_cb *done;
     void *arg;
 };
 
-static void call(struct table_open *open, const char *operation, json_t *input, aws_reply_cb *done)
+static uint64_t call(struct table_open *open, const char *operation, json_t *input,
+                     aws_reply_cb *done)
 {
     static const struct dynamodb_options options = {
         .timeout_ms = 5000, .deadline_ms = 5000, .max_attempts = 1};
-    open->call_id =
-        dynamodb_call(open->client, open->endpoint, operation, input, &options, done, open);
+    return dynamodb_call(open->client, open->endpoint, operation, input, &options, done, open);
 }
 
 /* "Already enabled" is a validation error. */
 static void on_ttl(void *arg, const struct aws_reply *reply)
 {
     struct table_open *open = arg;
-    open->call_id = 0;
     if (reply->class != AWS_OK && reply->class != AWS_INVALID && reply->class != AWS_DENIED) {
         opening_later(open->opening, "dynamodb:UpdateTimeToLive", reply);
         return;
@@ -50,19 +47,27 @@ static void on_created(void *arg, const struct aws_reply *reply)
 {
     struct table_open *open = arg;
     struct aws_reply seen = *reply;
-    open->call_id = 0;
     if (strcmp(reply->code, "ResourceInUseException") == 0)
         seen.class = AWS_OK;                                     /* somebody else is creating it */
     opening_later(open->opening, "dynamodb:CreateTable", &seen); /* and look again */
 }
 
-static void create(struct table_open *open)
+static uint64_t create(struct table_open *open)
 {
-    call(open, "CreateTable",
-         json_pack("{s:s, s:[{s:s, s:s}], s:[{s:s, s:s}], s:s}", "TableName", open->name,
-                   "AttributeDefinitions", "AttributeName", "id", "AttributeType", "S", "KeySchema",
-                   "AttributeName", "id", "KeyType", "HASH", "BillingMode", "PAY_PER_REQUEST"),
-         on_created);
+    return call(open, "CreateTable",
+                json_pack("{s:s, s:[{s:s, s:s}], s:[{s:s, s:s}], s:s}", "TableName", open->name,
+                          "AttributeDefinitions", "AttributeName", "id", "AttributeType", "S",
+                          "KeySchema", "AttributeName", "id", "KeyType", "HASH", "BillingMode",
+                          "PAY_PER_REQUEST"),
+                on_created);
+}
+
+static uint64_t set_ttl(struct table_open *open)
+{
+    return call(open, "UpdateTimeToLive",
+                json_pack("{s:s, s:{s:b, s:s}}", "TableName", open->name, "TimeToLiveSpecification",
+                          "Enabled", 1, "AttributeName", "expires"),
+                on_ttl);
 }
 
 /* One partition key, `id`, and no sort key. */
@@ -77,9 +82,8 @@ static bool has_our_key(const json_t *table)
 static void on_described(void *arg, const struct aws_reply *reply)
 {
     struct table_open *open = arg;
-    open->call_id = 0;
     if (reply->class == AWS_MISSING && endpoint_is_embedded(open->endpoint)) {
-        create(open);
+        opening_goes_on(open->opening, create(open));
         return;
     }
     const json_t *table = json_object_get(reply->json, "Table");
@@ -91,57 +95,40 @@ static void on_described(void *arg, const struct aws_reply *reply)
         opening_unfit(open->opening, "its key is not the one partition key \"id\" (a string); "
                                      "create a table with that key, or correct ledger.table");
     } else if (endpoint_is_embedded(open->endpoint)) {
-        call(open, "UpdateTimeToLive",
-             json_pack("{s:s, s:{s:b, s:s}}", "TableName", open->name, "TimeToLiveSpecification",
-                       "Enabled", 1, "AttributeName", "expires"),
-             on_ttl);
+        opening_goes_on(open->opening, set_ttl(open));
     } else {
         opening_done(open->opening);
         open->done(open->arg); /* may free open */
     }
 }
 
-static void ask(void *arg)
+static uint64_t ask(void *arg)
 {
     struct table_open *open = arg;
-    call(open, "DescribeTable", json_pack("{s:s}", "TableName", open->name), on_described);
+    return call(open, "DescribeTable", json_pack("{s:s}", "TableName", open->name), on_described);
 }
 
-struct table_open *table_open_start(struct event_base *base, struct aws_client *client,
-                                    const struct aws_endpoint *endpoint, const char *role,
-                                    const char *name, table_open_cb *done, void *arg)
+static void drop(void *arg)
 {
+    struct table_open *open = arg;
+    free(open->name);
+    free(open);
+}
+
+struct opening *table_open_start(struct event_base *base, struct aws_client *client,
+                                 const struct aws_endpoint *endpoint, const char *role,
+                                 const char *name, table_open_cb *done, void *arg)
+{
+    static const struct opening_kind kind = {ask, drop};
     struct table_open *open = xcalloc(1, sizeof(*open));
     char *what = xasprintf("table \"%s\"", name);
     const struct opening_object object = {what, "ledger", role, endpoint->region};
     open->client = client;
     open->endpoint = endpoint;
     open->name = xstrdup(name);
-    open->opening = opening_new(base, &object, ask, open);
     open->done = done;
     open->arg = arg;
+    open->opening = opening_new(base, client, &object, &kind, open);
     free(what);
-    ask(open);
-    return open;
-}
-
-void table_open_free(struct table_open *open)
-{
-    if (!open)
-        return;
-    if (open->call_id)
-        aws_cancel(open->client, open->call_id);
-    opening_free(open->opening);
-    free(open->name);
-    free(open);
-}
-
-const char *table_open_waiting(const struct table_open *open)
-{
-    return opening_waiting(open->opening);
-}
-
-const char *table_open_error(const struct table_open *open)
-{
-    return opening_error(open->opening);
+    return open->opening;
 }

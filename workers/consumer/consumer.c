@@ -40,16 +40,16 @@ struct consumer {
     struct inflight *inflight;    /* own */
     struct inflight_table *table; /* own: what outlives us of it */
     struct delivery_groups groups;
-    struct settler *settler;       /* own */
-    struct table_open *table_open; /* own, while the ledger's table is being opened */
-    struct objects *objects;       /* own, or NULL */
-    struct held *held;             /* own */
-    struct process *process;       /* own */
-    struct poller *poller;         /* own */
-    struct event *ready_timer;     /* own */
-    struct event *drain_timer;     /* own */
-    struct event *drained_event;   /* own */
-    struct event *held_event;      /* own */
+    struct settler *settler;     /* own */
+    struct opening *table_open;  /* own, while the ledger's table is being opened */
+    struct objects *objects;     /* own, or NULL */
+    struct held *held;           /* own */
+    struct process *process;     /* own */
+    struct poller *poller;       /* own */
+    struct event *ready_timer;   /* own */
+    struct event *drain_timer;   /* own */
+    struct event *drained_event; /* own */
+    struct event *held_event;    /* own */
     struct counters counters;
     bool ready;
     bool draining;
@@ -228,7 +228,7 @@ static void on_bucket_ready(void *arg)
 static void on_table_ready(void *arg)
 {
     struct consumer *c = arg;
-    table_open_free(c->table_open);
+    opening_free(c->table_open);
     c->table_open = NULL;
     look_ready(c);
 }
@@ -303,7 +303,7 @@ static void consumer_drain(void *state, int64_t deadline_mono_ms)
 
 static void consumer_free(struct consumer *c)
 {
-    table_open_free(c->table_open);
+    opening_free(c->table_open);
     process_free(c->process);
     poller_free(c->poller);
     settler_free(c->settler);
@@ -415,7 +415,7 @@ static void consumer_beat(void *state, json_t *beat)
     json_t *waiting = json_array();
     queues_waiting(c->queues, waiting);
     if (c->table_open)
-        json_array_append_new(waiting, json_string(table_open_waiting(c->table_open)));
+        json_array_append_new(waiting, json_string(opening_waiting(c->table_open)));
     if (c->objects)
         objects_waiting(c->objects, waiting);
     process_waiting(c->process, waiting);
@@ -471,7 +471,7 @@ static const char *consumer_object(void *state, const char *path, bool *open_out
         return c->objects ? objects_error(c->objects) : NULL;
     }
     *open_out = !c->table_open;
-    return c->table_open ? table_open_error(c->table_open) : NULL;
+    return opening_error(c->table_open);
 }
 
 int main(int argc, char **argv)

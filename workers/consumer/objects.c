@@ -21,7 +21,7 @@ struct objects {
     const struct aws_endpoint *endpoint; /* borrow */
     const char *bucket;                  /* borrow */
     const char *prefix;                  /* borrow */
-    struct bucket_open *open;            /* own, while it is being opened */
+    struct opening *open;                /* own, while it is being opened */
     bool is_open;
     char trouble[768]; /* the newest failure in words, "" when all is well */
     objects_ready_fn *ready;
@@ -54,7 +54,7 @@ static const struct s3_options limits = {
 static void on_open(void *arg)
 {
     struct objects *all = arg;
-    bucket_open_free(all->open);
+    opening_free(all->open);
     all->open = NULL;
     all->is_open = true;
     all->ready(all->arg);
@@ -89,7 +89,7 @@ void objects_free(struct objects *all)
 {
     if (!all)
         return;
-    bucket_open_free(all->open);
+    opening_free(all->open);
     free(all);
 }
 
@@ -100,12 +100,12 @@ bool objects_open(const struct objects *all)
 
 const char *objects_error(const struct objects *all)
 {
-    return all->open ? bucket_open_error(all->open) : NULL;
+    return opening_error(all->open);
 }
 
 void objects_waiting(const struct objects *all, json_t *list)
 {
-    const char *opening = all->open ? bucket_open_waiting(all->open) : NULL;
+    const char *opening = opening_waiting(all->open);
     if (opening || *all->trouble)
         json_array_append_new(list, json_string(opening ? opening : all->trouble));
 }

@@ -17,7 +17,7 @@ struct entry {
     struct queue queue;        /* first: queues_lost goes back from it */
     const json_t *conf;        /* borrow: the slice's */
     struct endpoint *endpoint; /* own */
-    struct queue_open *open;   /* own, while it is being opened */
+    struct opening *open;      /* own, while it is being opened */
 };
 
 struct queues {
@@ -49,7 +49,7 @@ void queues_free(struct queues *all)
         return;
     for (size_t i = 0; i < all->count; i++) {
         struct entry *e = all->list[i];
-        queue_open_free(e->open);
+        opening_free(e->open);
         endpoint_free(e->endpoint);
         free(e->queue.url);
         free(e);
@@ -64,7 +64,7 @@ static void on_url(void *arg, const char *url, const struct queue_attributes *at
     struct queues *all = e->queue.all;
     e->queue.url = xstrdup(url);
     e->queue.attributes = *attributes;
-    queue_open_free(e->open);
+    opening_free(e->open);
     e->open = NULL;
     log_debug("queue \"%s\": %s", e->queue.name, e->queue.url);
     all->callbacks->ready(all->arg, &e->queue);
@@ -146,7 +146,7 @@ const char *queues_error(const struct queues *all, const char *name, bool *open_
         if (strcmp(e->queue.name, name) != 0 || !e->open)
             continue;
         *open_out = false;
-        return queue_open_error(e->open);
+        return opening_error(e->open);
     }
     return NULL;
 }
@@ -190,7 +190,7 @@ void queues_waiting(const struct queues *all, json_t *list)
 {
     for (size_t i = 0; i < all->count; i++) {
         const struct entry *e = all->list[i];
-        const char *opening = e->open ? queue_open_waiting(e->open) : NULL;
+        const char *opening = opening_waiting(e->open);
         if (opening)
             json_array_append_new(list, json_string(opening));
         else if (*e->queue.trouble)

@@ -20,7 +20,7 @@ struct queue {
     const json_t *conf;        /* borrow: its configuration */
     struct endpoint *endpoint; /* own */
     struct enqueue *enqueue;   /* own */
-    struct queue_open *open;   /* own; NULL once it is open */
+    struct opening *open;      /* own; NULL once it is open */
     char *url;                 /* own; NULL until then */
 };
 LIST_HEAD(queue_list, queue);
@@ -42,7 +42,7 @@ static void on_open(void *arg, const char *queue_url, const struct queue_attribu
     enqueue_set_url(queue->enqueue, queue_url);
     free(queue->url);
     queue->url = xstrdup(queue_url);
-    queue_open_free(queue->open);
+    opening_free(queue->open);
     queue->open = NULL;
     if (queues_waiting(queue->all, NULL) == 0)
         queue->all->known(queue->all->arg);
@@ -104,7 +104,7 @@ void queues_free(struct queues *qs)
         return;
     struct queue *queue;
     while ((queue = LIST_FIRST(&qs->list))) {
-        queue_open_free(queue->open);
+        opening_free(queue->open);
         enqueue_free(queue->enqueue);
         endpoint_free(queue->endpoint);
         free(queue->url);
@@ -129,7 +129,7 @@ size_t queues_waiting(const struct queues *qs, json_t *list)
     const struct queue *queue;
     LIST_FOREACH(queue, &qs->list, link)
     {
-        const char *why = queue->open ? queue_open_waiting(queue->open) : NULL;
+        const char *why = opening_waiting(queue->open);
         if (!why)
             continue;
         count++;
@@ -148,7 +148,7 @@ const char *queues_error(const struct queues *qs, const char *key, bool *open_ou
         if (strcmp(queue->key, key) != 0 || !queue->open)
             continue;
         *open_out = false;
-        return queue_open_error(queue->open);
+        return opening_error(queue->open);
     }
     return NULL;
 }
@@ -176,7 +176,7 @@ static void check_queue(const struct queue *queue, struct checkup *c)
     struct checkup_step step = {
         .what = what, .key = key, .name = queue->url, .endpoint = endpoint_aws(queue->endpoint)};
     if (queue->open) {
-        checkup_note(c, what, false, queue_open_waiting(queue->open));
+        checkup_note(c, what, false, opening_waiting(queue->open));
     } else {
         step.action = "sqs:GetQueueAttributes";
         step.start = permissions_queue_attributes;

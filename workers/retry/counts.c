@@ -20,7 +20,7 @@ struct queue {
     struct counts *counts; /* borrowed: owns us */
     struct counts_entry entry;
     struct endpoint *endpoint; /* own */
-    struct queue_open *open;   /* own; NULL once open */
+    struct opening *open;      /* own; NULL once open */
     char *url;                 /* own; NULL until open */
     uint64_t call;             /* under way, or 0 */
     int64_t read_ms;
@@ -85,7 +85,7 @@ static void on_open(void *arg, const char *queue_url, const struct queue_attribu
     struct queue *q = arg;
     struct counts *c = q->counts;
     q->url = xstrdup(queue_url);
-    queue_open_free(q->open);
+    opening_free(q->open);
     q->open = NULL;
     ask(q);
     if (++c->open_count == c->count)
@@ -153,7 +153,7 @@ void counts_free(struct counts *c)
         struct queue *q = &c->queues[i];
         if (q->call)
             aws_cancel(c->client, q->call);
-        queue_open_free(q->open);
+        opening_free(q->open);
         endpoint_free(q->endpoint);
         free(q->url);
     }
@@ -172,7 +172,7 @@ const char *counts_error(const struct counts *c, const char *queue, bool *open_o
 {
     const struct queue *q = find(c, queue);
     *open_out = !q || !q->open;
-    return *open_out ? NULL : queue_open_error(q->open);
+    return *open_out ? NULL : opening_error(q->open);
 }
 
 static void check_queue(const struct queue *q, struct checkup *checkup)
@@ -187,7 +187,7 @@ static void check_queue(const struct queue *q, struct checkup *checkup)
                                                     .endpoint = endpoint_aws(q->endpoint),
                                                     .start = permissions_queue_attributes});
     else
-        checkup_note(checkup, what, false, queue_open_waiting(q->open));
+        checkup_note(checkup, what, false, opening_waiting(q->open));
     free(key);
     free(what);
 }
@@ -202,7 +202,7 @@ json_t *counts_waiting(const struct counts *c)
 {
     json_t *texts = json_array();
     for (size_t i = 0; i < c->count; i++) {
-        const char *text = c->queues[i].open ? queue_open_waiting(c->queues[i].open) : NULL;
+        const char *text = opening_waiting(c->queues[i].open);
         if (text)
             json_array_append_new(texts, json_string(text));
     }

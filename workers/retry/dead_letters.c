@@ -31,8 +31,8 @@ struct named {
 
 struct dead_letters_own {
     struct endpoint *s3, *table;
-    struct bucket_open *bucket_open; /* NULL once open */
-    struct table_open *table_open;   /* NULL once open */
+    struct opening *bucket_open; /* NULL once open */
+    struct opening *table_open;  /* NULL once open */
     struct named *destinations;
     size_t count;
     uint64_t versioning_call; /* 0: none is under way */
@@ -80,7 +80,7 @@ static void look_at_versioning(struct dead_letters *d)
 static void on_bucket(void *arg)
 {
     struct dead_letters *d = arg;
-    bucket_open_free(d->own->bucket_open);
+    opening_free(d->own->bucket_open);
     d->own->bucket_open = NULL;
     look_at_versioning(d);
     look_whether_open(d);
@@ -89,7 +89,7 @@ static void on_bucket(void *arg)
 static void on_table(void *arg)
 {
     struct dead_letters *d = arg;
-    table_open_free(d->own->table_open);
+    opening_free(d->own->table_open);
     d->own->table_open = NULL;
     look_whether_open(d);
 }
@@ -150,8 +150,8 @@ void dead_letters_free(struct dead_letters *d)
         return;
     if (d->own->versioning_call)
         aws_cancel(d->client, d->own->versioning_call);
-    bucket_open_free(d->own->bucket_open);
-    table_open_free(d->own->table_open);
+    opening_free(d->own->bucket_open);
+    opening_free(d->own->table_open);
     ledger_free(d->ledger);
     for (size_t i = 0; i < d->own->count; i++)
         destination_free(d->own->destinations[i].destination);
@@ -166,8 +166,8 @@ void dead_letters_free(struct dead_letters *d)
 void dead_letters_waiting(const struct dead_letters *d, json_t *texts)
 {
     const struct dead_letters_own *own = d->own;
-    const char *bucket = own->bucket_open ? bucket_open_waiting(own->bucket_open) : NULL;
-    const char *table = own->table_open ? table_open_waiting(own->table_open) : NULL;
+    const char *bucket = opening_waiting(own->bucket_open);
+    const char *table = opening_waiting(own->table_open);
     if (bucket)
         json_array_append_new(texts, json_string(bucket));
     if (table)
@@ -177,13 +177,13 @@ void dead_letters_waiting(const struct dead_letters *d, json_t *texts)
 const char *dead_letters_bucket_error(const struct dead_letters *d, bool *open_out)
 {
     *open_out = !d->own->bucket_open;
-    return d->own->bucket_open ? bucket_open_error(d->own->bucket_open) : NULL;
+    return opening_error(d->own->bucket_open);
 }
 
 const char *dead_letters_table_error(const struct dead_letters *d, bool *open_out)
 {
     *open_out = !d->own->table_open;
-    return d->own->table_open ? table_open_error(d->own->table_open) : NULL;
+    return opening_error(d->own->table_open);
 }
 
 static void on_deleted(void *arg, const struct aws_reply *reply)

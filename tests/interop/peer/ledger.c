@@ -48,7 +48,7 @@ static void on_written(void *arg, enum ledger_written written, const char *error
 static void on_open(void *arg)
 {
     struct peer *p = arg;
-    table_open_free(p->opening);
+    opening_free(p->opening);
     p->opening = NULL;
     p->answer = json_pack("{s:s}", "class", "ok");
 }

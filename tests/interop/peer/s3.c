@@ -53,7 +53,7 @@ static void on_list(void *arg, const struct aws_reply *reply, const struct s3_li
 static void on_open(void *arg)
 {
     struct peer *p = arg;
-    bucket_open_free(p->opening);
+    opening_free(p->opening);
     p->opening = NULL;
     p->answer = json_pack("{s:s}", "class", "ok");
 }

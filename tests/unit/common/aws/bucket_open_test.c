@@ -25,14 +25,14 @@ static const struct bucket_open_options bucket_options = {"b", "dlq/", "retry"};
 
 struct opened {
     int calls;
-    struct bucket_open *free_me; /* from inside the callback */
+    struct opening *free_me; /* from inside the callback */
 };
 
 static void see(void *arg)
 {
     struct opened *o = arg;
     o->calls++;
-    bucket_open_free(o->free_me);
+    opening_free(o->free_me);
 }
 
 /* As fake_aws_new, but not the embedded store. */
@@ -44,7 +44,7 @@ static struct fake_aws new_elsewhere(const struct fake_step *steps, size_t count
     return f;
 }
 
-static struct bucket_open *start(struct fake_aws *f, struct opened *o)
+static struct opening *start(struct fake_aws *f, struct opened *o)
 {
     return bucket_open_start(f->base, f->client, &f->endpoint, &bucket_options, see, o);
 }
@@ -59,11 +59,11 @@ static void assert_header(struct fake_aws *f, size_t n, const char *name, const 
     free(value);
 }
 
-static void wait_for_text(struct fake_aws *f, struct bucket_open *open, const char *text)
+static void wait_for_text(struct fake_aws *f, struct opening *open, const char *text)
 {
-    for (int i = 0; i < 5000 && !strstr(bucket_open_waiting(open), text); i++)
+    for (int i = 0; i < 5000 && !strstr(opening_waiting(open), text); i++)
         run_ms(f->base, 1);
-    assert_non_null(strstr(bucket_open_waiting(open), text));
+    assert_non_null(strstr(opening_waiting(open), text));
 }
 
 /* While the bucket is asked for, and while its conditions are tried. */
@@ -74,16 +74,16 @@ static void giving_up_is_silent(void **state)
     for (size_t asked = 1; asked <= 2; asked++) {
         struct fake_aws f = new_elsewhere(steps + 2 - asked, asked);
         struct opened o = {0};
-        struct bucket_open *open = start(&f, &o);
+        struct opening *open = start(&f, &o);
         for (int i = 0; i < 5000 && f.server->request_count < asked; i++)
             run_ms(f.base, 1);
         assert_int_equal(f.server->request_count, asked);
-        bucket_open_free(open);
+        opening_free(open);
         run_ms(f.base, 20);
         assert_int_equal(o.calls, 0);
         fake_aws_free(&f);
     }
-    bucket_open_free(NULL);
+    opening_free(NULL);
 }
 
 static void a_bucket_is_made(void **state)
@@ -95,21 +95,21 @@ static void a_bucket_is_made(void **state)
         {409, "<Error><Code>BucketAlreadyOwnedByYou</Code></Error>", NULL, NULL, false}};
     struct fake_aws f = fake_aws_new("s3", steps, 3, true);
     struct opened o = {0};
-    struct bucket_open *open =
+    struct opening *open =
         bucket_open_start(f.base, f.client, &f.endpoint, &bucket_options, see, &o);
-    assert_non_null(strstr(bucket_open_waiting(open), "bucket \"b\": "));
-    for (int i = 0; i < 1000 && !strstr(bucket_open_waiting(open), "AccessDenied"); i++)
+    assert_non_null(strstr(opening_waiting(open), "bucket \"b\": "));
+    for (int i = 0; i < 1000 && !strstr(opening_waiting(open), "AccessDenied"); i++)
         run_ms(f.base, 1);
     assert_string_equal(
-        bucket_open_waiting(open),
+        opening_waiting(open),
         "bucket \"b\": s3:CreateBucket is denied; allow it to the account of this service, "
         "etc/iam/retry.json is the policy that this worker needs (AccessDenied: no)");
-    assert_non_null(bucket_open_error(open));
+    assert_non_null(opening_error(open));
     run_until(f.base, &o.calls, 1);
-    assert_null(bucket_open_waiting(open));
+    assert_null(opening_waiting(open));
     assert_int_equal(f.server->request_count, 3);
     assert_memory_equal(f.server->requests[0], "PUT /b HTTP/1.1", 15);
-    bucket_open_free(open);
+    opening_free(open);
     fake_aws_free(&f);
 }
 
@@ -156,9 +156,9 @@ static void conditions_that_are_ignored(void **state)
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         struct fake_aws f = new_elsewhere(all[i].steps, all[i].steps[2].status ? 4 : 2);
         struct opened o = {0};
-        struct bucket_open *open = start(&f, &o);
+        struct opening *open = start(&f, &o);
         wait_for_text(&f, open, all[i].tried);
-        const char *error = bucket_open_error(open);
+        const char *error = opening_error(open);
         assert_non_null(error);
         assert_non_null(strstr(error, "bucket \"b\": its server does not keep conditions: "
                                       "PutObject of \"dlq/.sluice-probe\" with "));
@@ -166,7 +166,7 @@ static void conditions_that_are_ignored(void **state)
                                       "another service, or set dead_letters.conditional_writes to "
                                       "false"));
         assert_int_equal(o.calls, 0);
-        bucket_open_free(open);
+        opening_free(open);
         fake_aws_free(&f);
     }
 }
@@ -192,16 +192,16 @@ static void a_trial_that_is_denied_is_repeated(void **state)
         DONE, {403, ERROR("AccessDenied"), NULL, NULL, false}, DONE, DONE, REFUSED, REFUSED};
     struct fake_aws f = new_elsewhere(steps, 6);
     struct opened o = {0};
-    struct bucket_open *open = start(&f, &o);
+    struct opening *open = start(&f, &o);
     wait_for_text(&f, open,
                   "s3:PutObject is denied; allow it to the account of this service, "
                   "etc/iam/retry.json is the policy");
-    assert_non_null(bucket_open_error(open));
+    assert_non_null(opening_error(open));
     run_until(f.base, &o.calls, 1);
     assert_int_equal(f.server->request_count, 6);
-    assert_null(bucket_open_waiting(open));
-    assert_null(bucket_open_error(open));
-    bucket_open_free(open);
+    assert_null(opening_waiting(open));
+    assert_null(opening_error(open));
+    opening_free(open);
     fake_aws_free(&f);
 }
 

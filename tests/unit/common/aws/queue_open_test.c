@@ -21,7 +21,7 @@ struct opened {
     int calls;
     char url[128];
     struct queue_attributes attributes;
-    struct queue_open *free_me; /* from inside the callback */
+    struct opening *free_me; /* from inside the callback */
 };
 
 static const struct queue_open_options options = {.key = "q", .name = "q", .role = "consumer"};
@@ -32,7 +32,7 @@ static void see(void *arg, const char *url, const struct queue_attributes *attri
     o->calls++;
     o->attributes = *attributes;
     snprintf(o->url, sizeof(o->url), "%s", url);
-    queue_open_free(o->free_me);
+    opening_free(o->free_me);
 }
 
 /* (The first connection is closed: libcurl would send the second request again by itself where a
@@ -49,31 +49,31 @@ static void everything_is_waited_out(void **state)
         {200, ATTRIBUTES, NULL, NULL, false}};
     struct fake_aws f = fake_aws_new("sqs", steps, 5, false);
     struct opened o = {0};
-    struct queue_open *open = queue_open_start(f.base, f.client, &f.endpoint, &options, see, &o);
-    assert_non_null(strstr(queue_open_waiting(open), "queue \"q\": "));
+    struct opening *open = queue_open_start(f.base, f.client, &f.endpoint, &options, see, &o);
+    assert_non_null(strstr(opening_waiting(open), "queue \"q\": "));
     run_ms(f.base, 100);
     fake_aws_keys(&f, "");
-    for (int i = 0; i < 1000 && !strstr(queue_open_waiting(open), "AccessDenied"); i++)
+    for (int i = 0; i < 1000 && !strstr(opening_waiting(open), "AccessDenied"); i++)
         run_ms(f.base, 5);
     assert_string_equal(
-        queue_open_waiting(open),
+        opening_waiting(open),
         "queue \"q\": sqs:CreateQueue is denied; allow it to the account of this service, "
         "etc/iam/consumer.json is the policy that this worker needs (AccessDenied: no)");
-    assert_string_equal(queue_open_error(open), queue_open_waiting(open));
+    assert_string_equal(opening_error(open), opening_waiting(open));
     run_until(f.base, &o.calls, 1);
     assert_int_equal(f.server->request_count, 5);
     assert_string_equal(o.url, QUEUE);
     assert_int_equal(o.attributes.visibility_s, 45);
     assert_int_equal(o.attributes.max_receives, 5);
-    assert_null(queue_open_waiting(open));
-    assert_null(queue_open_error(open));
+    assert_null(opening_waiting(open));
+    assert_null(opening_error(open));
     for (int i = 1; i < 4; i++) { /* 50 to 100 ms, doubling */
         int64_t gap_ms = f.server->at_ms[i] - f.server->at_ms[i - 1];
         assert_in_range(gap_ms, (50 << (i - 1)) - 5, (100 << (i - 1)) + 200);
     }
     run_ms(f.base, 50);
     assert_int_equal(o.calls, 1);
-    queue_open_free(open);
+    opening_free(open);
     fake_aws_free(&f);
 }
 
@@ -98,7 +98,7 @@ static void a_store_that_comes_late(void **state)
     o.free_me = queue_open_start(f.base, f.client, e, &options, see, &o);
     run_ms(f.base, 100);
     assert_int_equal(o.calls, 0);
-    assert_non_null(strstr(queue_open_waiting(o.free_me), "cannot be reached"));
+    assert_non_null(strstr(opening_waiting(o.free_me), "cannot be reached"));
     struct fake_http *store = fake_unix(f.base, e->unix_socket, steps, 2);
     run_until(f.base, &o.calls, 1);
     assert_string_equal(o.url, QUEUE);
@@ -115,12 +115,12 @@ static void giving_up_is_silent(void **state)
     static const struct fake_step steps[] = {{0, NULL, NULL, NULL, false}};
     struct fake_aws f = fake_aws_new("sqs", steps, 1, true);
     struct opened o = {0};
-    struct queue_open *asking = queue_open_start(f.base, f.client, &f.endpoint, &options, see, &o);
+    struct opening *asking = queue_open_start(f.base, f.client, &f.endpoint, &options, see, &o);
     run_ms(f.base, 30);
-    queue_open_free(asking);
+    opening_free(asking);
     run_ms(f.base, 30);
     assert_int_equal(o.calls, 0);
-    queue_open_free(NULL);
+    opening_free(NULL);
     fake_aws_free(&f);
 }
 
@@ -135,11 +135,11 @@ static void a_queue_at_aws_is_only_looked_at(void **state)
         .key = "orders", .name = "orders", .url = "http://aws.example/1/orders", .role = "ingest"};
     struct fake_aws f = fake_aws_new("sqs", steps, 2, true);
     struct opened o = {0};
-    struct queue_open *open = queue_open_start(f.base, f.client, &f.endpoint, &there, see, &o);
-    for (int i = 0; i < 1000 && !queue_open_error(open); i++)
+    struct opening *open = queue_open_start(f.base, f.client, &f.endpoint, &there, see, &o);
+    for (int i = 0; i < 1000 && !opening_error(open); i++)
         run_ms(f.base, 1);
     assert_string_equal(
-        queue_open_error(open),
+        opening_error(open),
         "queue \"orders\" (http://aws.example/1/orders): it does not exist in region "
         "local (QueueDoesNotExist); create it there, or correct queues.orders");
     run_until(f.base, &o.calls, 1);
@@ -151,7 +151,7 @@ static void a_queue_at_aws_is_only_looked_at(void **state)
         assert_string_equal(target, "AmazonSQS.GetQueueAttributes");
         free(target);
     }
-    queue_open_free(open);
+    opening_free(open);
     fake_aws_free(&f);
 }
 

@@ -16,14 +16,14 @@
 
 struct opened {
     int calls;
-    struct table_open *free_me; /* from inside the callback */
+    struct opening *free_me; /* from inside the callback */
 };
 
 static void see(void *arg)
 {
     struct opened *o = arg;
     o->calls++;
-    table_open_free(o->free_me);
+    opening_free(o->free_me);
 }
 
 static char *target(struct fake_aws *f, size_t n)
@@ -55,17 +55,16 @@ static void a_missing_table_is_made(void **state)
                                         "DescribeTable", "DescribeTable", "UpdateTimeToLive"};
     struct fake_aws f = fake_aws_new("dynamodb", steps, 6, true);
     struct opened o = {0};
-    struct table_open *open =
-        table_open_start(f.base, f.client, &f.endpoint, "retry", "t", see, &o);
-    assert_non_null(strstr(table_open_waiting(open), "table \"t\": "));
-    for (int i = 0; i < 1000 && !strstr(table_open_waiting(open), "AccessDenied"); i++)
+    struct opening *open = table_open_start(f.base, f.client, &f.endpoint, "retry", "t", see, &o);
+    assert_non_null(strstr(opening_waiting(open), "table \"t\": "));
+    for (int i = 0; i < 1000 && !strstr(opening_waiting(open), "AccessDenied"); i++)
         run_ms(f.base, 1);
-    assert_string_equal(table_open_waiting(open),
+    assert_string_equal(opening_waiting(open),
                         "table \"t\": dynamodb:DescribeTable is denied; allow it to the account "
                         "of this service, etc/iam/retry.json is the policy that this worker needs "
                         "(AccessDeniedException: m)");
-    assert_non_null(table_open_error(open));
-    for (int i = 0; i < 1000 && !strstr(table_open_waiting(open), "being made"); i++)
+    assert_non_null(opening_error(open));
+    for (int i = 0; i < 1000 && !strstr(opening_waiting(open), "being made"); i++)
         run_ms(f.base, 1);
     run_until(f.base, &o.calls, 1);
     assert_targets(&f, names, 6);
@@ -76,8 +75,8 @@ static void a_missing_table_is_made(void **state)
     assert_string_equal(fake_body(f.server, 5),
                         "{\"TableName\":\"t\",\"TimeToLiveSpecification\":{\"Enabled\":true,"
                         "\"AttributeName\":\"expires\"}}");
-    assert_null(table_open_waiting(open));
-    table_open_free(open);
+    assert_null(opening_waiting(open));
+    opening_free(open);
     fake_aws_free(&f);
 }
 
@@ -120,13 +119,12 @@ static void giving_up_is_silent(void **state)
     static const struct fake_step steps[] = {{0, NULL, NULL, NULL, false}};
     struct fake_aws f = fake_aws_new("dynamodb", steps, 1, true);
     struct opened o = {0};
-    struct table_open *asking =
-        table_open_start(f.base, f.client, &f.endpoint, "retry", "t", see, &o);
+    struct opening *asking = table_open_start(f.base, f.client, &f.endpoint, "retry", "t", see, &o);
     run_ms(f.base, 20);
-    table_open_free(asking);
+    opening_free(asking);
     run_ms(f.base, 20);
     assert_int_equal(o.calls, 0);
-    table_open_free(NULL);
+    opening_free(NULL);
     fake_aws_free(&f);
 }
 

@@ -210,7 +210,7 @@ static inline void fake_forget(void)
 }
 
 /* Queues open in the next turn of the loop. */
-struct queue_open {
+struct fake_queue_open {
     struct event *timer;
     char *name;
     queue_open_cb *done;
@@ -222,45 +222,40 @@ static struct queue_attributes fake_attributes; /* of every queue */
 static void fake_opened(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
-    struct queue_open *open = arg;
+    struct fake_queue_open *open = arg;
     open->done(open->arg, open->name, &fake_attributes);
 }
 
-struct queue_open *queue_open_start(struct event_base *base, struct aws_client *client,
-                                    const struct aws_endpoint *endpoint,
-                                    const struct queue_open_options *options, queue_open_cb *done,
-                                    void *arg)
+static uint64_t fake_open_ask(void *arg)
 {
-    (void)client, (void)endpoint;
     const struct timeval now = {0};
-    struct queue_open *open = xcalloc(1, sizeof(*open));
-    open->timer = evtimer_new(base, fake_opened, open);
-    open->name = xstrdup(options->name);
-    open->done = done;
-    open->arg = arg;
+    struct fake_queue_open *open = arg;
     evtimer_add(open->timer, &now);
-    return open;
+    return 0;
 }
 
-void queue_open_free(struct queue_open *open)
+static void fake_open_drop(void *arg)
 {
-    if (!open)
-        return;
+    struct fake_queue_open *open = arg;
     event_free(open->timer);
     free(open->name);
     free(open);
 }
 
-const char *queue_open_waiting(const struct queue_open *open)
+struct opening *queue_open_start(struct event_base *base, struct aws_client *client,
+                                 const struct aws_endpoint *endpoint,
+                                 const struct queue_open_options *options, queue_open_cb *done,
+                                 void *arg)
 {
-    (void)open;
-    return "opening";
-}
-
-const char *queue_open_error(const struct queue_open *open)
-{
-    (void)open;
-    return NULL;
+    static const struct opening_kind kind = {fake_open_ask, fake_open_drop};
+    const struct opening_object object = {options->name, options->key, options->role, "local"};
+    struct fake_queue_open *open = xcalloc(1, sizeof(*open));
+    (void)endpoint;
+    open->timer = evtimer_new(base, fake_opened, open);
+    open->name = xstrdup(options->name);
+    open->done = done;
+    open->arg = arg;
+    return opening_new(base, client, &object, &kind, open);
 }
 
 /* Answers a batch: bad_class for the entries whose bit is set in `bad`, OK for the others. */
