@@ -136,7 +136,11 @@ static void command_health(struct client *c, const json_t *request)
         refuse(c, "there is no worker of that name; \"status\" lists them");
         return;
     }
-    reply(c, json_pack("{s:b, s:b, s:o}", "ok", 1, "healthy", (int)healthy, "workers", workers));
+    json_t *answer =
+        json_pack("{s:b, s:b, s:o}", "ok", 1, "healthy", (int)healthy, "workers", workers);
+    assert(answer != NULL);
+    holds_status(c->control->s->holds, answer);
+    reply(c, answer);
 }
 
 static void command_reload(struct client *c, const json_t *request)
@@ -153,10 +157,12 @@ static void command_reload(struct client *c, const json_t *request)
 static void pause_or_resume(struct client *c, const json_t *request, bool paused)
 {
     const json_t *source = json_object_get(request, "source");
+    const char *by = json_string_value(json_object_get(request, "by"));
     if (source != NULL && !json_is_string(source))
         refuse(c, "\"source\" must be a string");
     else
-        reply(c, holds_pause(c->control->s->holds, json_string_value(source), paused));
+        reply(c, holds_pause(c->control->s->holds, json_string_value(source), paused,
+                             by != NULL ? by : ""));
 }
 
 static void command_pause(struct client *c, const json_t *request)

@@ -144,6 +144,7 @@ static json_t *named_sources(const struct holds *h, const char *source)
     const json_t *all = conf_value(h->s->conf, "sources");
     json_t *names = json_array();
     const char *name;
+    size_t i;
     json_t *value;
     if (source) {
         bool is_there = json_object_get(all, source) || pauses_has(h->pauses, source);
@@ -156,13 +157,16 @@ static json_t *named_sources(const struct holds *h, const char *source)
     {
         json_array_append_new(names, json_string(name));
     }
-    json_array_extend(names, (json_t *)(uintptr_t)pauses_names(h->pauses));
+    json_array_foreach((json_t *)(uintptr_t)pauses_list(h->pauses), i, value)
+    {
+        json_array_append(names, json_object_get(value, "source"));
+    }
     return names;
 }
 
-static json_t *pause_message(const char *kind, json_t *source)
+static json_t *pause_message(bool paused, json_t *source)
 {
-    json_t *msg = message_new(kind);
+    json_t *msg = message_new(paused ? "pause" : "resume");
     json_object_set(msg, "source", source);
     return msg;
 }
@@ -175,7 +179,14 @@ static json_t *refusal(char *error)
     return answer;
 }
 
-json_t *holds_pause(struct holds *h, const char *source, bool paused)
+static int keep(struct holds *h, const json_t *names, bool paused, const char *by)
+{
+    char at[CLOCK_TEXT_BYTES];
+    clock_rfc3339(clock_wall_ms(), at);
+    return paused ? pauses_add(h->pauses, names, at, by) : pauses_remove(h->pauses, names);
+}
+
+json_t *holds_pause(struct holds *h, const char *source, bool paused, const char *by)
 {
     json_t *names = named_sources(h, source), *name;
     size_t i;
@@ -183,18 +194,19 @@ json_t *holds_pause(struct holds *h, const char *source, bool paused)
         return refusal(xasprintf("there is no source \"%s\" in the configuration; sluicectl "
                                  "pause and resume without a name mean all",
                                  source));
-    if (pauses_set(h->pauses, names, paused) != 0) {
+    if (keep(h, names, paused, by) != 0) {
         json_decref(names);
         return refusal(
             xasprintf("the pause could not be written to state_dir: %s", strerror(errno)));
     }
     json_array_foreach(names, i, name)
     {
-        log_info("source %s is %s", json_string_value(name), paused ? "paused" : "resumed");
-        tell_others(h, 0, pause_message(paused ? "pause" : "resume", name));
+        log_info("source %s is %s%s%s", json_string_value(name), paused ? "paused" : "resumed",
+                 *by ? " by " : "", by);
+        tell_others(h, 0, pause_message(paused, name));
     }
     json_decref(names);
-    json_t *answer = json_pack("{s:b, s:O}", "ok", 1, "paused", pauses_names(h->pauses));
+    json_t *answer = json_pack("{s:b, s:O}", "ok", 1, "paused", pauses_list(h->pauses));
     assert(answer);
     return answer;
 }
@@ -209,18 +221,18 @@ static void send_to(void *arg, json_t *msg)
 void holds_greet(struct holds *h, struct process *p)
 {
     size_t i;
-    json_t *name;
+    json_t *pause;
     gates_each(h->gates, clock_mono_ms(), send_to, p);
-    json_array_foreach((json_t *)(uintptr_t)pauses_names(h->pauses), i, name)
+    json_array_foreach((json_t *)(uintptr_t)pauses_list(h->pauses), i, pause)
     {
-        process_send(p, pause_message("pause", name));
+        process_send(p, pause_message(true, json_object_get(pause, "source")));
     }
 }
 
-void holds_status(const struct holds *h, json_t *status)
+void holds_status(const struct holds *h, json_t *answer)
 {
-    json_object_set_new(status, "gates", gates_status(h->gates, clock_mono_ms()));
-    json_object_set(status, "paused", (json_t *)(uintptr_t)pauses_names(h->pauses));
+    json_object_set_new(answer, "gates", gates_status(h->gates, clock_mono_ms()));
+    json_object_set(answer, "paused", (json_t *)(uintptr_t)pauses_list(h->pauses));
 }
 
 struct holds *holds_new(struct supervisor *s)

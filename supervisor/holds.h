@@ -20,11 +20,11 @@ void holds_greet(struct holds *h, struct process *p);
 /* Workers have come or gone: a probe may have to go to another one. */
 void holds_look(struct holds *h);
 
-/* Pauses or resumes a source; NULL: every one that there is, or is paused. Answers the control
- * command (new reference). */
-json_t *holds_pause(struct holds *h, const char *source, bool paused);
+/* Pauses or resumes a source; NULL: every one that there is, or is paused. by: who wants it, ""
+ * where that is not known. Answers the control command (new reference). */
+json_t *holds_pause(struct holds *h, const char *source, bool paused, const char *by);
 
-/* Adds "gates" and "paused" to the control socket's status. */
-void holds_status(const struct holds *h, json_t *status);
+/* Adds "gates" (gates_status) and "paused" (pauses_list) to an answer of the control socket. */
+void holds_status(const struct holds *h, json_t *answer);
 
 #endif

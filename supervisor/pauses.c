@@ -14,37 +14,48 @@
 #define FILE_MAX_BYTES ((size_t)1024 * 1024)
 
 struct pauses {
-    char *path;    /* own */
-    json_t *names; /* own: an array of strings, each once */
+    char *path;      /* own */
+    json_t *entries; /* own: an array of {"source", "at", "by"}, each source once */
 };
 
-static bool has(const json_t *names, const char *source)
+static const char *source_of(const json_t *entry)
+{
+    return json_string_value(json_object_get(entry, "source"));
+}
+
+static bool has(const json_t *entries, const char *source)
 {
     size_t i;
-    json_t *name;
-    json_array_foreach((json_t *)(uintptr_t)names, i, name)
+    json_t *entry;
+    json_array_foreach((json_t *)(uintptr_t)entries, i, entry)
     {
-        if (strcmp(json_string_value(name), source) == 0)
+        if (strcmp(source_of(entry), source) == 0)
             return true;
     }
     return false;
 }
 
-/* The good names of a list. */
-static json_t *copy_names(const json_t *list)
+static bool is_good(const json_t *entry)
 {
-    json_t *names = json_array();
-    size_t i;
-    json_t *name;
-    json_array_foreach((json_t *)(uintptr_t)list, i, name)
-    {
-        if (json_is_string(name) && !has(names, json_string_value(name)))
-            json_array_append(names, name);
-    }
-    return names;
+    return source_of(entry) && json_is_string(json_object_get(entry, "at")) &&
+           json_is_string(json_object_get(entry, "by"));
 }
 
-static json_t *read_names(const char *path)
+/* The good entries of a list. */
+static json_t *copy_entries(const json_t *list)
+{
+    json_t *entries = json_array();
+    size_t i;
+    json_t *entry;
+    json_array_foreach((json_t *)(uintptr_t)list, i, entry)
+    {
+        if (is_good(entry) && !has(entries, source_of(entry)))
+            json_array_append(entries, entry);
+    }
+    return entries;
+}
+
+static json_t *read_entries(const char *path)
 {
     struct buf text = {0};
     json_t *file = NULL;
@@ -57,17 +68,17 @@ static json_t *read_names(const char *path)
         log_error("%s cannot be read: which sources were paused is not known; pause them again "
                   "with sluicectl",
                   path);
-    json_t *names = copy_names(list);
+    json_t *entries = copy_entries(list);
     json_decref(file);
     buf_free(&text);
-    return names;
+    return entries;
 }
 
 struct pauses *pauses_new(const char *path)
 {
     struct pauses *p = xcalloc(1, sizeof(*p));
     p->path = xstrdup(path);
-    p->names = read_names(path);
+    p->entries = read_entries(path);
     return p;
 }
 
@@ -75,24 +86,24 @@ void pauses_free(struct pauses *p)
 {
     if (!p)
         return;
-    json_decref(p->names);
+    json_decref(p->entries);
     free(p->path);
     free(p);
 }
 
 bool pauses_has(const struct pauses *p, const char *source)
 {
-    return has(p->names, source);
+    return has(p->entries, source);
 }
 
-const json_t *pauses_names(const struct pauses *p)
+const json_t *pauses_list(const struct pauses *p)
 {
-    return p->names;
+    return p->entries;
 }
 
-static int write_names(const char *path, json_t *names)
+static int write_entries(const char *path, json_t *entries)
 {
-    json_t *file = json_pack("{s:O}", "paused", names);
+    json_t *file = json_pack("{s:O}", "paused", entries);
     assert(file);
     char *text = json_dumps(file, JSON_COMPACT);
     json_decref(file);
@@ -102,26 +113,43 @@ static int write_names(const char *path, json_t *names)
     return rc;
 }
 
-int pauses_set(struct pauses *p, const json_t *sources, bool paused)
+/* Steals the entries. */
+static int replace(struct pauses *p, json_t *entries)
 {
-    json_t *names = json_array();
-    size_t i;
-    json_t *name;
-    json_array_foreach(p->names, i, name)
-    {
-        if (paused || !has(sources, json_string_value(name)))
-            json_array_append(names, name);
-    }
-    json_array_foreach((json_t *)(uintptr_t)sources, i, name)
-    {
-        if (paused && !has(names, json_string_value(name)))
-            json_array_append(names, name);
-    }
-    if (write_names(p->path, names) != 0) {
-        json_decref(names);
+    if (write_entries(p->path, entries) != 0) {
+        json_decref(entries);
         return -1;
     }
-    json_decref(p->names);
-    p->names = names;
+    json_decref(p->entries);
+    p->entries = entries;
     return 0;
+}
+
+int pauses_add(struct pauses *p, const json_t *sources, const char *at, const char *by)
+{
+    json_t *entries = json_copy(p->entries);
+    size_t i;
+    json_t *name;
+    json_array_foreach((json_t *)(uintptr_t)sources, i, name)
+    {
+        if (!has(entries, json_string_value(name)))
+            json_array_append_new(entries,
+                                  json_pack("{s:O, s:s, s:s}", "source", name, "at", at, "by", by));
+    }
+    return replace(p, entries);
+}
+
+int pauses_remove(struct pauses *p, const json_t *sources)
+{
+    json_t *entries = json_copy(p->entries);
+    size_t i;
+    json_t *name;
+    json_array_foreach((json_t *)(uintptr_t)sources, i, name)
+    {
+        for (size_t at = json_array_size(entries); at-- > 0;) {
+            if (strcmp(source_of(json_array_get(entries, at)), json_string_value(name)) == 0)
+                json_array_remove(entries, at);
+        }
+    }
+    return replace(p, entries);
 }

@@ -1,5 +1,7 @@
+#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -63,6 +65,14 @@ int command_reload(const struct ctl *ctl, int count, char **args)
     return status;
 }
 
+/* Who wants it, for the log and the status: the person behind sudo, too. */
+static const char *asker(void)
+{
+    const char *behind = getenv("SUDO_USER");
+    const struct passwd *own = getpwuid(getuid());
+    return behind && *behind ? behind : own ? own->pw_name : "";
+}
+
 static int pause_or_resume(const struct ctl *ctl, const char *command, int count, char **args)
 {
     int status;
@@ -75,6 +85,7 @@ static int pause_or_resume(const struct ctl *ctl, const char *command, int count
     }
     if (source)
         json_object_set_new(request, "source", source);
+    json_object_set_new(request, "by", json_string(asker()));
     json_t *answer = control_client_ask(ctl, request, PAUSE_MS, &status, NULL);
     if (!answer)
         return status;

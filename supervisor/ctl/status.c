@@ -126,9 +126,10 @@ static void print_holds(const json_t *answer)
     json_t *one;
     json_array_foreach(json_object_get(answer, "paused"), i, one)
     {
-        const char *name = json_is_string(one) ? json_string_value(one) : "";
-        snprintf(line, sizeof(line), "%.200s: its events wait; sluicectl resume %.200s", name,
-                 name);
+        const char *name = text_of(one, "source"), *by = text_of(one, "by");
+        snprintf(line, sizeof(line),
+                 "%.200s since %.40s%s%.100s: its events wait; sluicectl resume %.200s", name,
+                 text_of(one, "at"), *by ? " by " : "", by, name);
         print_labelled("paused", line);
     }
     json_array_foreach(json_object_get(answer, "gates"), i, one)

@@ -1,6 +1,7 @@
 // What is held back: destinations that are out, sources that are paused.
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
+import os from 'node:os';
 import { test } from 'node:test';
 import { request } from '../tools/http.mjs';
 import { Receiver } from '../tools/receiver.mjs';
@@ -180,8 +181,10 @@ test('a pause outlives consumers, reloads and the service', async (t) => {
     await s.stop();
     await s.launch();
     await quiet('a restart of the service');
-    assert.deepEqual((await s.status()).paused, ['crm']);
-    assert.match((await ctl(s, 'status')).stdout, /paused\s+crm: its events wait; sluicectl resume crm/);
+    const [pause, ...more] = (await s.status()).paused;
+    assert.deepEqual([pause.source, pause.by, more], ['crm', process.env.SUDO_USER || os.userInfo().username, []]);
+    assert.ok(Math.abs(Date.now() - Date.parse(pause.at)) < 600_000, pause.at);
+    assert.match((await ctl(s, 'status')).stdout, /paused\s+crm since \S+Z by \S+: its events wait; sluicectl resume crm/);
     const all = await ctl(s, '--json', 'resume');
     assert.deepEqual(JSON.parse(all.stdout).paused, []);
     await until('the deliveries', () => receiver.requests.length === 4, { seconds: 10 });

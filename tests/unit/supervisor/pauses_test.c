@@ -33,15 +33,31 @@ static int stop(void **state)
 static void set(struct pauses *p, const char *names, bool paused)
 {
     json_t *list = json_loads(names, 0, NULL);
-    assert_int_equal(pauses_set(p, list, paused), 0);
+    int rc = paused ? pauses_add(p, list, "2026-11-22T03:00:00Z", names) : pauses_remove(p, list);
+    assert_int_equal(rc, 0);
     json_decref(list);
 }
 
 static void expect(const struct pauses *p, const char *names)
 {
-    char *text = json_dumps(pauses_names(p), JSON_COMPACT);
+    json_t *list = json_array();
+    size_t i;
+    json_t *entry;
+    json_array_foreach((json_t *)(uintptr_t)pauses_list(p), i, entry)
+    {
+        json_array_append(list, json_object_get(entry, "source"));
+    }
+    char *text = json_dumps(list, JSON_COMPACT);
     assert_string_equal(text, names);
     free(text);
+    json_decref(list);
+}
+
+static void expect_by(const struct pauses *p, size_t i, const char *by)
+{
+    const json_t *entry = json_array_get(pauses_list(p), i);
+    assert_string_equal(json_string_value(json_object_get(entry, "by")), by);
+    assert_string_equal(json_string_value(json_object_get(entry, "at")), "2026-11-22T03:00:00Z");
 }
 
 static void they_are_kept(void **state)
@@ -58,6 +74,8 @@ static void they_are_kept(void **state)
     pauses_free(p);
     p = pauses_new(file);
     expect(p, "[\"a\",\"c\"]");
+    expect_by(p, 0, "[\"a\",\"b\"]"); /* the first to do so */
+    expect_by(p, 1, "[\"b\",\"c\"]");
     pauses_free(p);
 }
 
@@ -65,7 +83,7 @@ static void a_damaged_file_is_an_empty_set(void **state)
 {
     (void)state;
     static const char *const texts[] = {"", "{", "[]", "{\"paused\":7}",
-                                        "{\"paused\":[7,\"\\u0000\"]}"};
+                                        "{\"paused\":[7,{\"source\":\"b\",\"at\":\"\"},{}]}"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         FILE *out = fopen(file, "w");
         assert_non_null(out);
@@ -89,7 +107,7 @@ static void what_cannot_be_written_is_not_changed(void **state)
     set(p, "[\"a\"]", true);
     unlink(file);
     assert_int_equal(mkdir(file, 0700), 0); /* no file can take its place */
-    assert_int_equal(pauses_set(p, list, false), -1);
+    assert_int_equal(pauses_remove(p, list), -1);
     expect(p, "[\"a\"]");
     rmdir(file);
     json_decref(list);
