@@ -27,6 +27,10 @@ static const struct help {
     const char *name; /* without the prefix sluice_ */
     const char *text;
 } helps[] = {
+    {"source_paused", "1 where somebody has paused the source."},
+    {"source_held_back", "1 where its events wait: its destination or the API that is asked before "
+                         "is out, or its queue throttles."},
+    {"destination_held_back", "1 where it is out, and is left alone until it is tried again."},
     {"ingest_requests_total", "Requests that came in."},
     {"ingest_accepted_total", "Webhooks answered with the source's reply: stored."},
     {"ingest_refused_total", "Requests refused for what they are, whatever the status."},
@@ -182,16 +186,21 @@ struct label {
     const char *value; /* NULL: no such label */
 };
 
-/* more: a label besides the worker's name. */
-static void add(struct family *f, const char *worker, struct label more, double value)
+static void add_sample(struct family *f, struct label first, struct label more, double value)
 {
-    buf_printf(&f->samples, "sluice_%s{worker=\"", f->name);
-    append_escaped(&f->samples, worker, '"');
+    buf_printf(&f->samples, "sluice_%s{%s=\"", f->name, first.name);
+    append_escaped(&f->samples, first.value, '"');
     if (more.value) {
         buf_printf(&f->samples, "\",%s=\"", more.name);
         append_escaped(&f->samples, more.value, '"');
     }
     buf_printf(&f->samples, "\"} %.17g\n", value);
+}
+
+/* more: a label besides the worker's name. */
+static void add(struct family *f, const char *worker, struct label more, double value)
+{
+    add_sample(f, (struct label){"worker", worker}, more, value);
 }
 
 /* A part of a metric's name, as ours all are: lower case, digits, underscores. */
@@ -253,6 +262,13 @@ void metrics_add_worker(struct metrics *m, const struct metrics_worker *w)
     {
         add_gauge(m, w, key, value);
     }
+}
+
+void metrics_add_thing(struct metrics *m, const char *name, const char *label, const char *value,
+                       double number)
+{
+    add_sample(family(m, name, false, NULL), (struct label){label, value}, (struct label){0},
+               number);
 }
 
 char *metrics_text(const struct metrics *m)

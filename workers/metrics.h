@@ -31,6 +31,10 @@ void metrics_free(struct metrics *m);
 /* Everything is copied. No two workers of the same name. */
 void metrics_add_worker(struct metrics *m, const struct metrics_worker *worker);
 
+/* A gauge sluice_NAME{LABEL="..."} of something that is no worker. */
+void metrics_add_thing(struct metrics *m, const char *name, const char *label, const char *value,
+                       double number);
+
 /* The whole text (malloc), families and samples in the order in which they came. */
 char *metrics_text(const struct metrics *m);
 

@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { cxone } from '../tools/events.mjs';
 import { request } from '../tools/http.mjs';
+import { Receiver } from '../tools/receiver.mjs';
 import { Service } from '../tools/service.mjs';
 import { until } from '../tools/wait.mjs';
 
@@ -50,6 +51,37 @@ test('the status page shows the service', async (t) => {
     assert.ok(fs.statSync(picture).size > 5000, 'a picture of the page');
     if (process.env.KEEP) {
         fs.copyFileSync(picture, process.env.KEEP);
+    }
+});
+
+// Two sources whose destination is out; the one with the longest of names is paused, too.
+test('the page says which events wait, until when and why', async (t) => {
+    const long = 'a-source-with-a-very-long-name-'.repeat(2).slice(0, 60);
+    const receiver = await Receiver.start(t, () => ({ status: 429, headers: { 'retry-after': '600' } }));
+    const s = await Service.create(t);
+    const source = { path: '/long', verify: { type: 'none' }, destination: 'crm' };
+    const crm = { type: 'http', url: `${receiver.url}/`, allow_networks: ['127.0.0.0/8'], retry_after_cap_s: 3600 };
+    s.writeConf({ ...s.conf, destinations: { ...s.conf.destinations, crm },
+        sources: { ...s.conf.sources, [long]: source, second: { ...source, path: '/second' } } });
+    await s.launch();
+    assert.match(await browse(s, '--dump-dom'), /<section id="held"[^>]* hidden/, 'nothing waits: no panel');
+    assert.equal((await request({ port: s.ports.ingest }, '/long', { method: 'POST', body: '{}' })).status, 200);
+    await until('the gate', async () => (await s.status()).gates.length === 1);
+    assert.equal((await s.control({ cmd: 'pause', source: long, by: '<b>ann</b>' })).ok, true);
+    const dom = await browse(s, '--dump-dom');
+    const panel = dom.match(/<section id="held"([^>]*)>[^]*?<\/section>/);
+    assert.doesNotMatch(panel[1], /hidden/);
+    const text = panel[0].replace(/<[^>]*>/g, '|').replace(/\|+/g, '|');
+    assert.match(text, new RegExp(`\\|Source ${long} is paused\\|since [-0-9]+ [:0-9]+ UTC \\(\\d+ s\\) by &lt;b&gt;ann&lt;/b&gt;\\. ` +
+        `To go on: sluicectl resume ${long}\\|`));
+    assert.match(text, new RegExp(`\\|Destination crm is held back\\|since .*, tried again in (9|10) min\\. Sources: ${long}, second\\.` +
+        '\\|HTTP status 429\\|'));
+    assert.match(dom, /generic, paused</);
+    assert.match(dom, /generic, held back</);
+    if (process.env.KEEP) {
+        await browse(s, `--screenshot=${process.env.KEEP}.held.png`);
+        await browse(s, '--window-size=500,1100', `--screenshot=${process.env.KEEP}.narrow.png`);
+        await browse(s, '--blink-settings=preferredColorScheme=0', `--screenshot=${process.env.KEEP}.dark.png`);
     }
 });
 

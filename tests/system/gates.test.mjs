@@ -4,10 +4,11 @@ import crypto from 'node:crypto';
 import os from 'node:os';
 import { test } from 'node:test';
 import { request } from '../tools/http.mjs';
+import { parse, valueOf } from '../tools/prometheus.mjs';
 import { Receiver } from '../tools/receiver.mjs';
 import { runProgram, Service } from '../tools/service.mjs';
 import { attribute } from '../tools/sqs.mjs';
-import { until } from '../tools/wait.mjs';
+import { slow, until } from '../tools/wait.mjs';
 
 const trials = Number(process.env.TRIALS ?? 1);
 
@@ -255,4 +256,42 @@ test('redrives to a destination that is out are left for later', async (t) => {
     }, { seconds: 20, every: 300 });
     assert.equal(await gate(s), undefined);
     assert.equal(receiver.requests.length, asked + count);
+});
+
+test('the retry listener tells what is held back and paused', async (t) => {
+    const { s } = await start(t, () => ({ status: 429, headers: { 'retry-after': '600' } }),
+        { destination: { retry_after_cap_s: 3600 } });
+    const ask = (where) => request({ port: s.ports.api }, where, { timeoutMs: 10_000 * slow });
+    const sources = async () => (await ask('/api/v1/sources')).json();
+    const value = async (name, labels) => valueOf(parse((await ask('/metrics')).text), name, labels);
+    assert.deepEqual((await sources()).held, []);
+    assert.equal(await value('sluice_source_held_back', { source: 'crm' }), 0);
+    await send(s);
+    await until('the gate', () => gate(s));
+    await ctl(s, 'pause', 'crm');
+    const { held: [paused, out, ...more], trouble } = await sources();
+    assert.deepEqual(more, []);
+    assert.equal(trouble, '', 'all workers are well');
+    const near = (text, atMs) => assert.ok(Math.abs(Date.parse(text) - atMs) < 300_000, text);
+    near(paused.since, Date.now());
+    near(out.since, Date.now());
+    near(out.until, Date.now() + 600_000);
+    assert.deepEqual({ ...paused, since: 0, by: 0 }, { kind: 'paused', name: 'crm', sources: ['crm'], since: 0, until: null, by: 0 });
+    assert.deepEqual({ ...out, since: 0, until: 0 },
+        { kind: 'destination', name: 'crm', sources: ['crm'], since: 0, until: 0, why: 'HTTP status 429' });
+    const names = [['source_paused', 'source'], ['source_held_back', 'source'], ['destination_held_back', 'destination']];
+    for (const [name, label] of names) {
+        assert.equal(await value(`sluice_${name}`, { [label]: 'crm' }), 1, name);
+        assert.equal(await value(`sluice_${name}`, { [label]: label === 'source' ? 'cxone' : 'ledger' }), 0, name);
+    }
+    await ctl(s, 'resume', 'crm');
+    assert.deepEqual((await sources()).held.map(({ kind }) => kind), ['destination']);
+    assert.equal(await value('sluice_source_paused', { source: 'crm' }), 0);
+    s.signal('SIGSTOP');
+    t.after(() => s.signal('SIGCONT'));
+    const unknown = await sources();
+    s.signal('SIGCONT');
+    assert.equal(unknown.held, null);
+    assert.match(unknown.trouble, /the supervisor did not answer in time/);
+    assert.equal(unknown.sources.length, 3);
 });

@@ -15,6 +15,8 @@
 #include "workers/metrics.h"
 #include "workers/retry/auth.h"
 #include "workers/retry/dlq_key.h"
+#include "workers/retry/held.h"
+#include "workers/retry/inquiry.h"
 #include "workers/retry/letter.h"
 #include "workers/retry/listing.h"
 #include "workers/retry/params.h"
@@ -32,9 +34,9 @@ struct call { /* an answer owed */
     TAILQ_ENTRY(call) link;
     struct api *api; /* borrowed */
     struct http_ticket ticket;
-    struct sweep *sweep;   /* borrowed: frees itself; NULL where it is none */
-    struct letter *letter; /* own */
-    struct scrape *scrape; /* own */
+    struct sweep *sweep;     /* borrowed: frees itself; NULL where it is none */
+    struct letter *letter;   /* own */
+    struct inquiry *inquiry; /* own */
     char who[AUTH_WHO_BYTES];
 };
 
@@ -69,8 +71,8 @@ static void call_free(struct call *c)
     c->api->pending--;
     c->api->sweeps -= c->sweep != NULL;
     letter_free(c->letter);
-    if (c->scrape)
-        scrape_cancel(c->scrape);
+    if (c->inquiry)
+        inquiry_cancel(c->inquiry);
     free(c);
 }
 
@@ -318,31 +320,47 @@ static void get_trace(const struct asked *a)
     free(id);
 }
 
-static void get_sources(const struct asked *a)
-{
-    reply_json(a->api->o.server, a->ticket, 200, a->api->o.overview(a->api->o.arg));
-}
-
-static void on_metrics(void *arg, const char *text, const char *why)
-{
-    struct call *c = arg;
-    c->scrape = NULL;
-    if (!text) {
-        end_call(c, 503, why);
-        return;
-    }
-    reply_bytes(c->api->o.server, c->ticket, 200, METRICS_CONTENT_TYPE, text, strlen(text));
-    call_free(c);
-}
-
-static void get_metrics(const struct asked *a)
+static void inquire(const struct asked *a, inquiry_cb *done)
 {
     if (!may_read(a))
         return;
     struct call *c = call_new(a);
     char *path = xasprintf("%s/control.sock", conf_str(a->api->o.conf, "run_dir"));
-    c->scrape = scrape_start(a->api->o.base, path, on_metrics, c);
+    c->inquiry = inquiry_start(a->api->o.base, path, done, c);
     free(path);
+}
+
+static void on_sources(void *arg, const json_t *answer, const char *why)
+{
+    struct call *c = arg;
+    c->inquiry = NULL;
+    answer_call(c, 200, c->api->o.overview(c->api->o.arg, answer, why));
+}
+
+static void get_sources(const struct asked *a)
+{
+    inquire(a, on_sources);
+}
+
+static void on_metrics(void *arg, const json_t *answer, const char *why)
+{
+    struct call *c = arg;
+    c->inquiry = NULL;
+    if (!answer) {
+        end_call(c, 503, why);
+        return;
+    }
+    json_t *held = held_list(c->api->o.conf, answer, clock_wall_ms());
+    char *text = scrape_text(c->api->o.conf, answer, held);
+    json_decref(held);
+    reply_bytes(c->api->o.server, c->ticket, 200, METRICS_CONTENT_TYPE, text, strlen(text));
+    free(text);
+    call_free(c);
+}
+
+static void get_metrics(const struct asked *a)
+{
+    inquire(a, on_metrics);
 }
 
 /* ---- which request it is ---- */

@@ -20,8 +20,9 @@ struct api_options { /* all borrowed, outliving the API */
     struct redriver *redriver;
     const json_t *conf;
     struct event_base *base;
-    /* For GET /api/v1/sources (a new reference). */
-    json_t *(*overview)(void *arg);
+    /* For GET /api/v1/sources (a new reference): from the supervisor's answer, or why there is
+     * none (inquiry.h). */
+    json_t *(*overview)(void *arg, const json_t *answer, const char *why);
     void *arg;
 };
 

@@ -1,4 +1,4 @@
-#include "workers/retry/scrape.h"
+#include "workers/retry/inquiry.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -15,32 +15,31 @@
 
 #include "common/base/unix_socket.h"
 #include "common/base/xalloc.h"
-#include "workers/metrics.h"
 
 #define ANSWER_MAX_BYTES ((size_t)8 * 1024 * 1024)
 
-struct scrape {
+struct inquiry {
     struct bufferevent *stream; /* own; NULL where there was no connection */
     struct event *late;         /* own: the end of its time, or the failure that it began with */
     const char *why;            /* static; what the timer then means */
-    scrape_cb *done;
+    inquiry_cb *done;
     void *arg;
 };
 
-void scrape_cancel(struct scrape *s)
+void inquiry_cancel(struct inquiry *q)
 {
-    if (s->stream)
-        bufferevent_free(s->stream);
-    event_free(s->late);
-    free(s);
+    if (q->stream)
+        bufferevent_free(q->stream);
+    event_free(q->late);
+    free(q);
 }
 
-static void finish(struct scrape *s, const char *text, const char *why)
+static void finish(struct inquiry *q, const json_t *answer, const char *why)
 {
-    scrape_cb *done = s->done;
-    void *arg = s->arg;
-    scrape_cancel(s);
-    done(arg, text, why);
+    inquiry_cb *done = q->done;
+    void *arg = q->arg;
+    inquiry_cancel(q);
+    done(arg, answer, why);
 }
 
 /* Not blocking, not even where the supervisor accepts nothing: the backlog may be full. */
@@ -64,51 +63,22 @@ static int connect_to(const char *path)
     return fd;
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
-static char *as_metrics(const json_t *answer)
-{
-    struct metrics *m = metrics_new();
-    size_t i;
-    json_t *one;
-    json_array_foreach(json_object_get(answer, "workers"), i, one)
-    {
-        const struct metrics_worker w = {
-            .name = text_of(one, "name"),
-            .role = text_of(one, "role"),
-            .up = strcmp(text_of(one, "state"), "UP") == 0,
-            .healthy = json_is_true(json_object_get(one, "healthy")),
-            .restarts = json_integer_value(json_object_get(one, "restarts")),
-            .account = json_object_get(one, "beat"),
-        };
-        metrics_add_worker(m, &w);
-    }
-    char *text = metrics_text(m);
-    metrics_free(m);
-    return text;
-}
-
 static void on_data(struct bufferevent *stream, void *arg)
 {
-    struct scrape *s = arg;
+    struct inquiry *q = arg;
     struct evbuffer *in = bufferevent_get_input(stream);
     size_t len;
     char *line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF);
     if (!line) {
         if (evbuffer_get_length(in) > ANSWER_MAX_BYTES)
-            finish(s, NULL, "the supervisor's answer is too long");
+            finish(q, NULL, "the supervisor's answer is too long");
         return;
     }
     json_t *answer = json_loadb(line, len, 0, NULL);
     free(line);
-    char *text = json_is_true(json_object_get(answer, "ok")) ? as_metrics(answer) : NULL;
+    bool ok = json_is_true(json_object_get(answer, "ok"));
+    finish(q, ok ? answer : NULL, ok ? "" : "the supervisor's answer is not understood");
     json_decref(answer);
-    finish(s, text, text ? "" : "the supervisor's answer is not understood");
-    free(text);
 }
 
 static void on_event(struct bufferevent *stream, short what, void *arg)
@@ -122,32 +92,32 @@ static void on_late(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    struct scrape *s = arg;
-    finish(s, NULL, s->why);
+    struct inquiry *q = arg;
+    finish(q, NULL, q->why);
 }
 
-struct scrape *scrape_start(struct event_base *base, const char *control_path, scrape_cb *done,
-                            void *arg)
+struct inquiry *inquiry_start(struct event_base *base, const char *control_path, inquiry_cb *done,
+                              void *arg)
 {
     static const char question[] = "{\"cmd\":\"health\"}\n";
-    struct scrape *s = xcalloc(1, sizeof(*s));
-    s->done = done;
-    s->arg = arg;
-    s->late = event_new(base, -1, 0, on_late, s);
-    assert(s->late);
+    struct inquiry *q = xcalloc(1, sizeof(*q));
+    q->done = done;
+    q->arg = arg;
+    q->late = event_new(base, -1, 0, on_late, q);
+    assert(q->late);
     struct timeval in = {0};
     int fd = connect_to(control_path);
     if (fd < 0) {
-        s->why = "the supervisor takes no connection";
+        q->why = "the supervisor takes no connection";
     } else {
-        s->stream = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
-        assert(s->stream);
-        bufferevent_setcb(s->stream, on_data, NULL, on_event, s);
-        bufferevent_enable(s->stream, EV_READ | EV_WRITE);
-        bufferevent_write(s->stream, question, sizeof(question) - 1);
-        in.tv_sec = SCRAPE_MS / 1000;
-        s->why = "the supervisor did not answer in time";
+        q->stream = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+        assert(q->stream);
+        bufferevent_setcb(q->stream, on_data, NULL, on_event, q);
+        bufferevent_enable(q->stream, EV_READ | EV_WRITE);
+        bufferevent_write(q->stream, question, sizeof(question) - 1);
+        in.tv_sec = INQUIRY_MS / 1000;
+        q->why = "the supervisor did not answer in time";
     }
-    event_add(s->late, &in);
-    return s;
+    event_add(q->late, &in);
+    return q;
 }

@@ -1,24 +1,26 @@
-#ifndef WORKERS_RETRY_SCRAPE_H
-#define WORKERS_RETRY_SCRAPE_H
+#ifndef WORKERS_RETRY_INQUIRY_H
+#define WORKERS_RETRY_INQUIRY_H
 
-/* All workers' metrics at once. The supervisor is asked, over its control socket, since it knows of
- * those too that are dead, hang or wait to be started again; its numbers are those of the workers'
- * newest beats, so a second old at most. */
+#include <jansson.h>
+
+/* What only the supervisor knows: how all workers are, those too that are dead, hang or wait to be
+ * started again; what they hold back from; and which sources are paused. It is asked over its
+ * control socket. Its numbers are those of the workers' newest beats, so a second old at most. */
 struct event_base;
-struct scrape;
+struct inquiry;
 
-/* text: the metrics, borrowed for the call; NULL where the supervisor did not answer within
- * SCRAPE_MS, and why says so. Runs once, never from inside scrape_start; the scrape is then gone.
- */
-typedef void scrape_cb(void *arg, const char *text, const char *why);
+/* answer: that of the command "health", {"healthy", "workers", "gates", "paused"}, borrowed for the
+ * call; NULL where the supervisor did not answer within INQUIRY_MS, and why says so. Runs once,
+ * never from inside inquiry_start; the inquiry is then gone. */
+typedef void inquiry_cb(void *arg, const json_t *answer, const char *why);
 
-#define SCRAPE_MS 3000
+#define INQUIRY_MS 3000
 
 /* control_path: borrowed for the call. */
-struct scrape *scrape_start(struct event_base *base, const char *control_path, scrape_cb *done,
-                            void *arg);
+struct inquiry *inquiry_start(struct event_base *base, const char *control_path, inquiry_cb *done,
+                              void *arg);
 
 /* Ends it without a call. */
-void scrape_cancel(struct scrape *s);
+void inquiry_cancel(struct inquiry *q);
 
 #endif

@@ -48,5 +48,7 @@ json_t *overview_json(const struct overview *o)
     json_object_set_new(out, "uptime_s", json_integer(o->uptime_s));
     json_object_set_new(out, "trouble", reply_text(o->trouble));
     json_object_set_new(out, "sources", sources);
+    json_object_set_new(out, "held",
+                        o->held ? json_incref((json_t *)(uintptr_t)o->held) : json_null());
     return out;
 }

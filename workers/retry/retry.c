@@ -16,6 +16,7 @@
 #include "workers/retry/console.h"
 #include "workers/retry/counts.h"
 #include "workers/retry/dead_letters.h"
+#include "workers/retry/held.h"
 #include "workers/retry/host_check.h"
 #include "workers/retry/overview.h"
 #include "workers/retry/redrive.h"
@@ -62,17 +63,40 @@ static const struct counts_entry *count_of(const void *arg, const char *queue)
     return counts_of(arg, queue);
 }
 
-static json_t *overview(void *arg)
+/* The first worker that is not well; "" where all are. */
+static void first_trouble(const json_t *answer, char out[TROUBLE_BYTES])
+{
+    size_t i;
+    json_t *worker;
+    out[0] = '\0';
+    json_array_foreach(json_object_get(answer, "workers"), i, worker)
+    {
+        const char *name = json_string_value(json_object_get(worker, "name"));
+        const char *reason = json_string_value(json_object_get(worker, "reason"));
+        if (name && reason && *reason && !*out)
+            snprintf(out, TROUBLE_BYTES, "%s: %s", name, reason);
+    }
+}
+
+static json_t *overview(void *arg, const json_t *answer, const char *why)
 {
     const struct retry *r = arg;
-    char why[TROUBLE_BYTES];
-    trouble(r, why);
+    char text[TROUBLE_BYTES];
+    trouble(r, text);
+    if (!text[0] && answer)
+        first_trouble(answer, text);
+    else if (!text[0])
+        snprintf(text, sizeof(text), "%s", why);
+    json_t *held = answer ? held_list(worker_conf(r->worker), answer, clock_wall_ms()) : NULL;
     const struct overview o = {.conf = worker_conf(r->worker),
-                               .trouble = why,
+                               .trouble = text,
                                .uptime_s = (clock_mono_ms() - r->started_ms) / 1000,
+                               .held = held,
                                .count = count_of,
                                .arg = r->counts};
-    return overview_json(&o);
+    json_t *out = overview_json(&o);
+    json_decref(held);
+    return out;
 }
 
 static void answer_health(struct retry *r, struct http_ticket ticket)

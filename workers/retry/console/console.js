@@ -62,6 +62,47 @@ function button(parent, text, label, handler) {
 const time = (text) => (text || '').replace('T', ' ').replace(/\.\d+Z$/, '');
 const keyPath = (key) => `/api/v1/dlq/events/${key.split('/').map(encodeURIComponent).join('/')}`;
 
+const seconds = (from, to) => Math.max(0, Math.round((to - from) / 1000));
+
+function duration(s) {
+  if (s < 120) return `${s} s`;
+  if (s < 7200) return `${Math.floor(s / 60)} min`;
+  return s < 172800 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} days`;
+}
+
+// What is held, until when, and why: a headline and a line each.
+function heldTexts(one, now) {
+  const since = `since ${time(one.since)} UTC (${duration(seconds(Date.parse(one.since), now))})`;
+  if (one.kind === 'paused') {
+    return [`Source ${one.name} is paused`, `${since}${one.by ? ` by ${one.by}` : ''}. To go on: sluicectl resume ${one.name}`];
+  }
+  const next = one.until ? `tried again in ${duration(seconds(now, Date.parse(one.until)))}` : 'being tried with one event';
+  const what = `${one.kind === 'queue' ? 'Queue' : 'Destination'} ${one.name} is held back`;
+  return [what, `${since}, ${next}. ${one.sources.length > 1 ? 'Sources' : 'Source'}: ${one.sources.join(', ') || 'none'}.`, one.why];
+}
+
+// Unknown where the supervisor does not answer: the trouble says so.
+function showHeld(held) {
+  const now = Date.now();
+  byId('held').hidden = !held || held.length === 0;
+  byId('held-list').replaceChildren(...(held || []).map((one) => {
+    const item = document.createElement('li');
+    const [headline, ...lines] = heldTexts(one, now);
+    const strong = document.createElement('strong');
+    strong.textContent = headline;
+    item.append(strong);
+    for (const line of lines.filter(Boolean)) {
+      const small = document.createElement('small');
+      small.textContent = line;
+      item.append(small);
+    }
+    return item;
+  }));
+}
+
+const waits = (held, name) => (held || []).filter((one) => one.sources.includes(name))
+  .map((one) => (one.kind === 'paused' ? 'paused' : 'held back'))[0];
+
 function showSources(overview, summary) {
   const body = byId('sources').tBodies[0];
   const count = (n) => (n === null ? '?' : String(n));
@@ -70,9 +111,10 @@ function showSources(overview, summary) {
     const row = body.insertRow();
     const kept = summary.counts.filter((one) => one.source === source.name).reduce((sum, one) => sum + one.count, 0);
     const queued = source.in_dead_letter_queue;
-    cell(row, source.name, '', source.preset);
-    cell(row, source.path);
-    cell(row, source.destination);
+    const state = waits(overview.held, source.name);
+    cell(row, source.name, 'name', state ? `${source.preset}, ${state}` : source.preset);
+    cell(row, source.path, 'text');
+    cell(row, source.destination, 'name');
     cell(row, count(source.waiting), 'number');
     cell(row, count(source.in_work), 'number');
     cell(row, count(source.to_inspect), 'number');
@@ -83,9 +125,8 @@ function showSources(overview, summary) {
     }
   }
   const good = overview.trouble === '';
-  byId('state').textContent = good ? 'running' : 'not all right';
+  byId('state').textContent = good ? 'running' : `not all right: ${overview.trouble}`;
   byId('state').className = `state ${good ? 'good' : 'bad'}`;
-  if (!good) say(overview.trouble);
   byId('about').textContent = `Version ${overview.version}, up ${Math.floor(overview.uptime_s / 60)} min. ` +
     'Counts of queues are approximate and some seconds old.';
 }
@@ -104,6 +145,7 @@ function fillChoice(select, values) {
 
 async function showSummary() {
   const overview = await ask('/api/v1/sources'); // first: a wrong token counts once
+  showHeld(overview.held);
   const summary = await ask('/api/v1/dlq/summary');
   showSources(overview, summary);
   fillChoice(byId('source'), summary.counts.map((one) => one.source).filter(Boolean));
