@@ -3,6 +3,8 @@
 // runs under libfaketime then: its parts sign and check with one clock.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
 import { crash, startCrashing } from '../tools/crashes.mjs';
 import { DeadLetters, drained } from '../tools/dead-letters.mjs';
@@ -12,32 +14,51 @@ import { until } from '../tools/wait.mjs';
 
 const trials = Number(process.env.TRIALS ?? 1);
 
+// An event whose source is paused before the verdict.
+async function crashPaused(s, source) {
+    fs.rmSync(path.join(s.ledgerDir, 'released'), { force: true });
+    const answer = await s.post(source, cxone({ what: 'hold refuse' }));
+    await until('its delivery', () => s.started().some((name) => name.startsWith(answer.headers['sluice-trace'])));
+    const [consumer] = await s.workers('consumer');
+    const { paused_sources: before } = (await s.health(consumer.name)).gauges;
+    await s.control({ cmd: 'pause', source });
+    await until('the consumer to know', async () => (await s.health(consumer.name)).gauges.paused_sources > before);
+    s.release();
+    return answer;
+}
+
 test(`a crash and a clock that is an hour later, ${trials} times at each step: one object`, async (t) => {
     // The library's path, as the command says it.
     const preload = execFileSync('faketime', ['-f', '+1h', 'printenv', 'LD_PRELOAD']).toString().trim();
     const points = ['after_dying', 'after_s3', 'before_dlq', 'after_dead', 'before_delete'].map((p) => `consumer.${p}`);
-    // Leases and claims that outlast the crashes, so that every second try comes after the hour.
-    const retry = { wait_s: 0, visibility_s: 1200 };
-    const s = await startCrashing(t, points, { conf: { sources: { cxone: { retry }, genesys: { retry } } } });
+    // A source for each crash, which is paused before it: every second try comes after the hour.
+    const names = points.flatMap((_, n) => Array.from({ length: trials }, (__, i) => `s${n}-${i}`));
+    const sources = Object.fromEntries(names.map((name) => [name, {
+        preset: 'cxone-data-actions', path: `/${name}`, verify: { type: 'none' }, destination: 'ledger',
+        dead_letter: { queue: 'cxone-dlq' }, ack_deadline_ms: 25_000, retry: { wait_s: 0, visibility_s: 10 },
+    }]));
+    const s = await startCrashing(t, points, { conf: { sources } });
     const dlq = new DeadLetters(s);
     const traces = [];
     const keys = new Map();
-    for (let i = 0; i < trials; i++) {
-        for (const point of points) {
-            const answer = await crash(s, point, () => s.post('cxone', cxone({ what: 'refuse' })));
-            traces.push(answer.headers['sluice-trace']);
-            (await dlq.list()).forEach((l) => keys.set(l.trace_id, l.key));
-        }
+    for (const name of names) {
+        const point = points[traces.length % points.length];
+        const answer = await crash(s, point, () => crashPaused(s, name));
+        traces.push(answer.headers['sluice-trace']);
+        (await dlq.list()).forEach((l) => keys.set(l.trace_id, l.key));
     }
+    const left = await Promise.all(names.map((name) => s.sqs.depth(name)));
+    assert.deepEqual(left, names.map(() => 1), 'each is still on its queue');
     const attempts = s.ledger().length;
     await s.stop();
     await s.launch({ env: { LD_PRELOAD: preload, FAKETIME: '+1h', DONT_FAKE_MONOTONIC: '1' } });
     s.sqs.aheadMs = 3_600_000;
+    await s.control({ cmd: 'resume' });
     const all = await until('every dead letter', async () => {
         const list = await dlq.list();
         return list.length >= traces.length && list;
     }, { seconds: 20 });
-    await drained(s, 'cxone');
+    await drained(s, ...names);
     assert.equal(s.ledger().length, attempts, 'no further delivery');
     assert.equal(attempts, traces.length);
     assert.deepEqual((await dlq.list()).map((l) => l.key).sort(), all.map((l) => l.key).sort());

@@ -19,9 +19,9 @@ async function run(s, points, source, what) {
             const answer = await crash(s, point, () => s.post(source, body));
             assert.equal(answer.status, 200);
             events.push({ id, point, trace: answer.headers['sluice-trace'] });
+            await drained(s, source); // so that the next death is of the next event
         }
     }
-    await drained(s, source);
     const lines = Map.groupBy(s.ledger(), (l) => l.trace);
     return events.map((event) => ({ ...event, lines: lines.get(event.trace) ?? [] }));
 }

@@ -13,7 +13,7 @@ import { until } from '../tools/wait.mjs';
 const points = ['plan.snapshot', 'spawn.fork', 'ingest.start', 'ingest.ready', 'consumer-0.ready', 'consumer-1.start'];
 
 async function start(t) {
-    const s = await Service.create(t, { conf: { consumer: { workers: 2 }, ready_s: 5 } });
+    const s = await Service.create(t, { conf: { consumer: { workers: 2 }, ready_s: 10 } });
     s.tickets = path.join(s.dir, 'tickets');
     fs.mkdirSync(s.tickets);
     s.env = {
@@ -49,7 +49,7 @@ const steps = [
     ['the worker does not start', async (s) => { s.writeConf(change(s, 14)); arm(s, 'ingest.start'); },
         /the new ingest failed: it ended with exit status 78/],
     ['the worker is never ready', async (s) => { s.writeConf(change(s, 15)); arm(s, 'ingest.ready'); },
-        /the new ingest failed: it was not ready within 5 s/],
+        /the new ingest failed: it was not ready within 10 s/],
     // The commit waits for a consumer.
     ['the worker dies between ready and the commit', async (s) => {
         s.writeConf(change(s, 17));

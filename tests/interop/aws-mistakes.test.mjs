@@ -71,7 +71,7 @@ async function start(t, m) {
         ledger: { service: 'aws', table: 'ledger' },
         dead_letters: { service: 'aws', bucket: m.bucket ?? 'letters' },
         destinations: { journal: { type: 'file', path: path.join(s.dir, '{source}.jsonl') } },
-        sources: { genesys: { preset: 'genesys-outbound', verify: { type: 'none' }, destination: 'journal', queue: 'main', inspection_queue: 'ins', dead_letter: { queue: 'dlq' } } },
+        sources: { genesys: { preset: 'genesys-outbound', verify: { type: 'none' }, destination: 'journal', queue: 'main', inspection_queue: 'ins', dead_letter: { queue: 'dlq' }, ack_deadline_ms: 25_000 } },
     });
     const nobody = m.unreachable ? { AWS_ENDPOINT_URL: `http://127.0.0.1:${await freePort()}` } : {};
     await s.launch({ env: { ...aws.front.env(), HOME: s.dir, ...nobody, ...m.env }, wait: false });

@@ -35,11 +35,11 @@ describe('DynamoDB by the SDK', { concurrency: false }, () => {
     });
     after(() => {
         client?.destroy();
-        return s.dispose();
+        return s?.dispose();
     });
 
     test('CreateTable, DescribeTable', async () => {
-        await sdk.waitUntilTableExists({ client, minDelay: 1, maxDelay: 1, maxWaitTime: 5 }, { TableName });
+        await sdk.waitUntilTableExists({ client, minDelay: 1, maxDelay: 1, maxWaitTime: 60 }, { TableName });
         const { Table } = await send('DescribeTable', {});
         assert.equal(Table.TableStatus, 'ACTIVE');
         assert.deepEqual(Table.KeySchema, schema.KeySchema);

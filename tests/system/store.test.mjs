@@ -32,13 +32,27 @@ test('64 clients share their fdatasync calls', async (t) => {
     assert.equal(await s.sqs.depth('direct'), sends);
 });
 
+// A service whose store fails one COMMIT from the moment in which there is a ticket for it.
+async function startFailing(t) {
+    const s = await Service.create(t);
+    s.tickets = path.join(s.dir, 'tickets');
+    fs.mkdirSync(s.tickets);
+    return s.launch({ env: { SLUICE_FAULT: 'store.commit:1:ticket', SLUICE_FAULT_ROLE: 'store', SLUICE_FAULT_TICKETS: s.tickets } });
+}
+
+function failCommitAt(s, i, which) {
+    if (i === which) {
+        fs.writeFileSync(path.join(s.tickets, 'store.commit'), '');
+    }
+}
+
 test('a COMMIT that fails gives no 200 in that turn', async (t) => {
-    const env = { SLUICE_FAULT: 'store.commit:40:fail', SLUICE_FAULT_ROLE: 'store' };
-    const s = await Service.start(t, { env });
+    const s = await startFailing(t);
     await s.sqs.call('CreateQueue', { QueueName: 'direct' });
     const QueueUrl = s.sqs.url('direct');
     const sent = await spread(600, 12, async (i) => {
         try {
+            failCommitAt(s, i, 100);
             const { MessageId: id } = await s.sqs.call('SendMessage', { QueueUrl, MessageBody: `message ${i}` });
             return { id };
         } catch (error) {
@@ -55,9 +69,11 @@ test('a COMMIT that fails gives no 200 in that turn', async (t) => {
 });
 
 test('senders see no failed COMMIT: ingest tries again', async (t) => {
-    const env = { SLUICE_FAULT: 'store.commit:20:fail', SLUICE_FAULT_ROLE: 'store' };
-    const s = await Service.start(t, { env });
-    const answers = await spread(200, 20, () => s.post('cxone', cxone()));
+    const s = await startFailing(t);
+    const answers = await spread(200, 20, (i) => {
+        failCommitAt(s, i, 50);
+        return s.post('cxone', cxone());
+    });
     assert.deepEqual([...new Set(answers.map((a) => a.status))], [200]);
     await until('every delivery', () => new Set(s.ledger().map((l) => l.trace)).size === 200, { seconds: 20 });
     assert.equal((await s.health('store')).counters.commit_failures, 1);

@@ -67,9 +67,9 @@ describe('a receiver', { concurrency: false }, () => {
         await s.launch();
     });
     after(async () => {
-        await s.dispose();
-        await receiver.stop();
-        await elsewhere.stop();
+        await s?.dispose();
+        await receiver?.stop();
+        await elsewhere?.stop();
     });
 
     test('gets the exact bytes, what they are, and a signature', async () => {
@@ -126,7 +126,7 @@ describe('a receiver', { concurrency: false }, () => {
     test('that hangs is timed out and tried again', async () => {
         answer = (seen, nth) => (nth === 1 ? undefined : { status: 200 });
         const trace = await send(s, 'slow', '{}');
-        await until('both attempts', () => receiver.of(trace).length === 2, { seconds: 20 });
+        await until('both attempts', () => receiver.of(trace).length >= 2, { seconds: 20 });
         await gone(s, 'slow');
         assert.match(s.log(), new RegExp(`event retried trace=${trace} .*attempt=1 .*status=0: `));
     });

@@ -26,9 +26,10 @@ export function request(target, path, { method = 'GET', headers = {}, body, agen
     });
 }
 
-// Sends bytes as they are and gives all that comes back until the server closes or timeoutMs is over.
+// Sends bytes as they are and gives all that comes back until the server closes, it is enough, or
+// timeoutMs is over.
 // chunks: one string or Buffer, or [[delay in ms, bytes], ...].
-export function raw(port, chunks, { timeoutMs = 10_000 } = {}) {
+export function raw(port, chunks, { timeoutMs = 30_000, enough = () => false } = {}) {
     return new Promise((resolve, reject) => {
         const started = performance.now();
         const parts = [];
@@ -39,7 +40,12 @@ export function raw(port, chunks, { timeoutMs = 10_000 } = {}) {
             resolve({ text: Buffer.concat(parts).toString('latin1'), closed, ms: performance.now() - started });
         };
         const timer = setTimeout(() => finish(false), timeoutMs);
-        socket.on('data', (part) => parts.push(part));
+        socket.on('data', (part) => {
+            parts.push(part);
+            if (enough(Buffer.concat(parts).toString('latin1'))) {
+                finish(false);
+            }
+        });
         socket.on('end', () => finish(true));
         socket.on('error', (error) => (parts.length > 0 || error.code === 'ECONNRESET' || error.code === 'EPIPE'
             ? finish(true)

@@ -11,18 +11,35 @@ import os from 'node:os';
 import path from 'node:path';
 import { request } from './http.mjs';
 import { Sqs } from './sqs.mjs';
-import { slow, until } from './wait.mjs';
+import { until } from './wait.mjs';
 
 export const top = path.resolve(import.meta.dirname, '../..');
 export const build = path.resolve(process.env.SLUICE_TEST_BUILD ?? path.join(top, 'build'));
 export const program = (name) => path.join(build, 'bin', name);
 
-// Each test process has a range of ports of its own below the ephemeral ones; a port somebody else
-// holds is passed over.
-let nextPort = 10_000 + (process.pid % 1000) * 20;
+// A block of ports of its own for this process, below the ephemeral ones. An abstract socket says that a
+// block is taken; it goes with the process.
+const blockPorts = 100;
+async function claimPorts() {
+    for (let block = process.pid % 200; ; block = (block + 1) % 200) {
+        const claim = net.createServer().unref();
+        const taken = await new Promise((resolve) => {
+            claim.once('error', () => resolve(true));
+            claim.listen(`\0sluice-test-ports-${block}`, () => resolve(false));
+        });
+        if (!taken) {
+            return 10_000 + block * blockPorts;
+        }
+    }
+}
+
+let ports;
+let given = 0;
+// A port that somebody else holds is passed over.
 export async function freePort() {
+    const first = await (ports ??= claimPorts());
     for (;;) {
-        const port = nextPort++;
+        const port = first + given++ % blockPorts;
         const server = net.createServer();
         const free = await new Promise((resolve) => {
             server.once('error', () => resolve(false));
@@ -86,7 +103,7 @@ function openFiles(pid) {
 }
 
 // Runs a program to its end: {status, signal, stdout, stderr}.
-export function runProgram(name, args, { env = {}, cwd, timeoutMs = 30_000, input } = {}) {
+export function runProgram(name, args, { env = {}, cwd, timeoutMs = 60_000, input } = {}) {
     return new Promise((resolve) => {
         const child = execFile(name.includes('/') ? name : program(name), args,
             { env: { ...process.env, ...env }, cwd, timeout: timeoutMs, maxBuffer: 64 << 20 },
@@ -98,11 +115,25 @@ export function runProgram(name, args, { env = {}, cwd, timeoutMs = 30_000, inpu
     });
 }
 
+// Services that are not disposed of yet. A test process that ends before (the runner's time limit, an
+// error that nobody caught) leaves nothing of them behind.
+const living = new Set();
+process.once('exit', () => living.forEach((s) => s.remove()));
+process.once('SIGTERM', () => process.exit(1));
+
 export class Service {
-    // options.conf is laid over the default configuration; options.env goes to sluiced.
+    // options.conf is laid over the default configuration; options.env goes to sluiced. Without t the
+    // caller disposes of it.
     static async start(t, options = {}) {
         const service = await Service.create(t, options);
-        await service.launch(options);
+        try {
+            await service.launch(options);
+        } catch (error) {
+            if (!t) {
+                await service.dispose();
+            }
+            throw error;
+        }
         return service;
     }
 
@@ -123,6 +154,7 @@ export class Service {
         s.writeConf();
         s.sqs = new Sqs({ socketPath: path.join(s.state, 'run/store.sock') }, () => s.keyPair());
         s.agent = new http.Agent({ keepAlive: true, maxSockets: 512 });
+        living.add(s);
         t?.after(() => s.dispose(t));
         return s;
     }
@@ -130,7 +162,7 @@ export class Service {
     defaults() {
         const source = {
             verify: { type: 'none' }, destination: 'ledger', retry: { base_s: 1, cap_s: 2 },
-            ack_deadline_ms: 10_000, // a loaded test machine is not what these tests measure
+            ack_deadline_ms: 25_000, // a loaded test machine is not what these tests measure
         };
         return {
             state_dir: this.state,
@@ -197,11 +229,11 @@ export class Service {
     }
 
     // One command on the control socket.
-    control(command, { seconds = 5 } = {}) {
+    control(command, { seconds = 60 } = {}) {
         return new Promise((resolve, reject) => {
             const socket = net.connect(path.join(this.state, 'run/control.sock'));
             let text = '';
-            socket.setTimeout(seconds * 1000 * slow, () => socket.destroy(new Error('no answer from the control socket')));
+            socket.setTimeout(seconds * 1000, () => socket.destroy(new Error('no answer from the control socket')));
             socket.on('connect', () => socket.write(`${JSON.stringify(command)}\n`));
             socket.on('data', (data) => {
                 text += data;
@@ -226,7 +258,7 @@ export class Service {
     // The health answer of a worker, its JSON in .state_of.
     async health(name) {
         const answer = await request({ socketPath: path.join(this.state, `run/health/${name}.sock`) }, '/healthz',
-            { timeoutMs: 5000 * slow });
+            { timeoutMs: 30_000 });
         return { status: answer.status, ...answer.json() };
     }
 
@@ -271,7 +303,12 @@ export class Service {
         return fs.readFileSync(path.join(this.ledgerDir, 'bodies', `${trace}.${attempt}.${pid}`));
     }
 
-    // Sleeping deliveries that have begun.
+    // Lets the deliveries end that were told to be held.
+    release() {
+        fs.writeFileSync(path.join(this.ledgerDir, 'released'), '');
+    }
+
+    // Sleeping or held deliveries that have begun.
     started() {
         return fs.readdirSync(path.join(this.ledgerDir, 'started'));
     }
@@ -317,26 +354,28 @@ export class Service {
         return processes().filter((p) => p.name === 'sluice-store' && openFiles(p.pid).some((f) => f.startsWith(this.state)));
     }
 
+    // Kills whoever has a file of its directory open, and removes that.
+    remove() {
+        living.delete(this);
+        processes().filter(({ pid }) => pid !== process.pid && openFiles(pid).some((f) => f.startsWith(this.dir)))
+            .forEach(({ pid }) => this.signal('SIGKILL', pid));
+        fs.rmSync(this.dir, { recursive: true, force: true, maxRetries: 10 });
+    }
+
     async dispose(t) {
         this.agent.destroy();
         this.sqs.close();
-        const children = this.process ? this.children() : [];
         if (this.process && this.process.exitCode === null && this.process.signalCode === null) {
             this.signal('SIGTERM');
-            try {
-                await this.waitExit(20);
-            } catch {
-                this.signal('SIGKILL');
-                children.forEach(({ pid }) => this.signal('SIGKILL', pid));
-            }
+            await this.waitExit(20).catch(() => {}); // what is left then is killed
         }
         const log = this.log();
         const found = log.match(/^.*(ERROR: \w+Sanitizer|runtime error:|Assertion .* failed)[^]{0,3000}/m);
-        const failed = t?.passed === false || found;
-        if (failed && process.env.KEEP) {
+        if ((t?.passed === false || found) && process.env.KEEP) {
             console.error(`kept ${this.dir}`);
+            living.delete(this);
         } else {
-            fs.rmSync(this.dir, { recursive: true, force: true });
+            this.remove();
         }
         if (found) {
             throw new Error(`a program reported a fault:\n${found[0]}`);
