@@ -24,5 +24,7 @@ char *buf_steal(struct buf *b);
 
 /* Releases the memory; the buffer is empty and usable after. */
 void buf_free(struct buf *b);
+/* The same for a secret, which is overwritten first. */
+void buf_wipe(struct buf *b);
 
 #endif

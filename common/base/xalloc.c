@@ -62,3 +62,10 @@ char *xasprintf(const char *format, ...)
         die_out_of_memory();
     return text;
 }
+
+void xfree_secret(char *text)
+{
+    if (text)
+        explicit_bzero(text, strlen(text));
+    free(text);
+}

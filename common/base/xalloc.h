@@ -14,4 +14,7 @@ void *xmemdup(const void *data, size_t len) __attribute__((malloc, returns_nonnu
 char *xasprintf(const char *format, ...)
     __attribute__((malloc, returns_nonnull, format(printf, 1, 2)));
 
+/* free() for a text that is a secret, which is overwritten first. NULL is ignored. */
+void xfree_secret(char *text);
+
 #endif

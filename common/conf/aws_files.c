@@ -40,13 +40,6 @@ struct aws_files *aws_files_new(void)
     return files;
 }
 
-static void wipe_text(char *text)
-{
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
-}
-
 void aws_files_free(struct aws_files *files)
 {
     if (!files)
@@ -56,7 +49,7 @@ void aws_files_free(struct aws_files *files)
         TAILQ_REMOVE(&files->entries, entry, link);
         free(entry->name);
         free(entry->key);
-        wipe_text(entry->value);
+        xfree_secret(entry->value);
         free(entry);
     }
     free(files);
@@ -248,7 +241,7 @@ static bool take_indented(struct parser *p, struct text line)
     if (!p->block) {
         struct text more = cut_comment(line);
         char *joined = xasprintf("%s\n%.*s", p->open->value, (int)more.len, more.at);
-        wipe_text(p->open->value);
+        xfree_secret(p->open->value);
         p->open->value = joined;
         return true;
     }

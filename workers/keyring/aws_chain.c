@@ -1,7 +1,6 @@
 #include "workers/keyring/aws_chain.h"
 
 #include <assert.h>
-#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,47 +11,30 @@
 #include "workers/keyring/aws_container.h"
 #include "workers/keyring/aws_env.h"
 #include "workers/keyring/aws_imds.h"
+#include "workers/keyring/aws_job.h"
 #include "workers/keyring/aws_process.h"
 #include "workers/keyring/aws_profile.h"
 #include "workers/keyring/aws_sts.h"
 
 struct chain {
     struct aws_job job;
-    const struct aws_context *context; /* borrowed */
-    struct event *timer;               /* own: begins */
-    struct aws_job *fetch;             /* own: the source under way, or NULL */
-    struct aws_files *files;           /* own; NULL until read. The plan's texts live in it */
-    const char *profile;               /* borrowed from configuration, environment or a literal */
+    struct aws_job *fetch;   /* own: the source under way, or NULL */
+    struct aws_files *files; /* own; NULL until read. The plan's texts live in it */
+    const char *profile;     /* borrowed from configuration, environment or a literal */
     struct aws_plan plan;
     size_t roles_assumed;
     size_t stage;        /* index of stages[] */
     char source[160];    /* what is being asked */
     char last_note[160]; /* why the last stage had nothing */
-    aws_done_cb *done;
-    void *arg;
 };
 
 /* ---- the end ---- */
 
-static void chain_free(struct chain *c)
+static void release(struct aws_job *job)
 {
-    if (c->fetch)
-        c->fetch->cancel(c->fetch);
-    event_free(c->timer);
+    struct chain *c = (struct chain *)job;
+    aws_job_cancel(c->fetch);
     aws_files_free(c->files);
-    free(c);
-}
-
-static void cancel(struct aws_job *job)
-{
-    chain_free((struct chain *)job);
-}
-
-static void finish(struct chain *c, struct aws_result *result)
-{
-    c->done(c->arg, result);
-    aws_result_wipe(result);
-    chain_free(c);
 }
 
 static void found(struct chain *c, struct aws_result *result)
@@ -63,14 +45,12 @@ static void found(struct chain *c, struct aws_result *result)
                         c->source);
     else
         snprintf(result->why, sizeof(result->why), "%s", c->source);
-    finish(c, result);
+    aws_job_end(&c->job, result);
 }
 
 static void broken(struct chain *c, const char *why)
 {
-    struct aws_result result = {0};
-    aws_result_fail(&result, AWS_BROKEN, "%s: %s", c->source, why);
-    finish(c, &result);
+    aws_job_fail(&c->job, AWS_BROKEN, "%s: %s", c->source, why);
 }
 
 /* ---- a source's answer ---- */
@@ -82,7 +62,7 @@ static void on_fetched(void *arg, struct aws_result *result);
 static void assume_next(struct chain *c, const struct aws_credentials *with)
 {
     const struct aws_role *role = &c->plan.roles[c->roles_assumed++];
-    c->fetch = aws_sts_assume_role(c->context, with, role, on_fetched, c);
+    c->fetch = aws_sts_assume_role(c->job.context, with, role, on_fetched, c);
 }
 
 /* What ends the chain, or sends it on to the next stage. */
@@ -114,7 +94,7 @@ static void on_fetched(void *arg, struct aws_result *result)
 static bool ask_env(struct chain *c)
 {
     struct aws_result result = {0};
-    if (*c->context->profile)
+    if (*c->job.context->profile)
         return false;
     snprintf(c->source, sizeof(c->source), "the environment");
     aws_env_get(&result);
@@ -128,7 +108,7 @@ static bool ask_env(struct chain *c)
 static void follow_plan(struct chain *c)
 {
     const struct aws_plan *plan = &c->plan;
-    const struct aws_context *context = c->context;
+    const struct aws_context *context = c->job.context;
     struct aws_result result = {0};
     switch (plan->base) {
     case AWS_BASE_STATIC:
@@ -180,7 +160,7 @@ static bool ask_role(struct chain *c)
 {
     char why[AWS_WHY_BYTES];
     c->files = aws_files_new();
-    c->profile = aws_files_profile_name(c->context->profile);
+    c->profile = aws_files_profile_name(c->job.context->profile);
     snprintf(c->source, sizeof(c->source), "shared files");
     if (aws_files_read(c->files, AWS_FILE_BOTH, why, sizeof(why)) != 0) {
         broken(c, why);
@@ -236,14 +216,14 @@ static bool ask_container(struct chain *c)
     if (!aws_container_is_configured())
         return false;
     snprintf(c->source, sizeof(c->source), "container credentials");
-    c->fetch = aws_container_start(c->context, on_fetched, c);
+    c->fetch = aws_container_start(c->job.context, on_fetched, c);
     return true;
 }
 
 static bool ask_imds(struct chain *c)
 {
     snprintf(c->source, sizeof(c->source), "instance metadata");
-    c->fetch = aws_imds_start(c->context, on_fetched, c);
+    c->fetch = aws_imds_start(c->job.context, on_fetched, c);
     return true;
 }
 
@@ -252,14 +232,11 @@ static bool (*const stages[])(struct chain *c) = {ask_env,     ask_role,      as
 
 static void nothing_anywhere(struct chain *c)
 {
-    struct aws_result result = {0};
-    aws_result_fail(
-        &result, AWS_NOT_HERE,
-        "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, write the profile \"%.60s\", or "
-        "attach a role; tried: environment, shared files, web identity, container "
-        "credentials, %s",
-        c->profile, c->last_note);
-    finish(c, &result);
+    aws_job_fail(&c->job, AWS_NOT_HERE,
+                 "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, write the profile \"%.60s\", or "
+                 "attach a role; tried: environment, shared files, web identity, container "
+                 "credentials, %s",
+                 c->profile, c->last_note);
 }
 
 /* Asks one stage after the other until one has something to wait for, or has ended the chain. */
@@ -273,22 +250,10 @@ static void run(struct chain *c)
     nothing_anywhere(c);
 }
 
-static void on_begin(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    run(arg);
-}
-
 struct aws_job *aws_chain_start(const struct aws_context *context, aws_done_cb *done, void *arg)
 {
-    struct chain *c = xcalloc(1, sizeof(*c));
-    c->job.cancel = cancel;
-    c->context = context;
+    struct chain *c = aws_job_new(sizeof(*c), context, release, done, arg);
     c->profile = "default";
-    c->done = done;
-    c->arg = arg;
-    c->timer = evtimer_new(context->base, on_begin, c);
-    assert(c->timer);
-    evtimer_add(c->timer, &(struct timeval){0});
+    run(c);
     return &c->job;
 }

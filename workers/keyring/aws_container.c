@@ -1,7 +1,6 @@
 #include "workers/keyring/aws_container.h"
 
 #include <assert.h>
-#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "common/base/xalloc.h"
 #include "common/conf/aws_files.h"
 #include "common/net/http_client.h"
+#include "workers/keyring/aws_job.h"
 
 #define TASK_URL "http://169.254.170.2"
 #define TIMEOUT_MS 2000
@@ -19,13 +19,7 @@
 
 struct container {
     struct aws_job job;
-    const struct aws_context *context; /* borrowed */
-    char *url;                         /* own */
-    uint64_t http_id;                  /* 0: nothing is under way */
-    struct event *timer;               /* own: reports a start that failed */
-    char failure[AWS_WHY_BYTES];
-    aws_done_cb *done;
-    void *arg;
+    char *url; /* own */
 };
 
 bool aws_container_is_configured(void)
@@ -53,41 +47,14 @@ char *aws_container_refuse(void *arg, const struct sockaddr *address)
                    "credentials; use https");
 }
 
-static void container_free(struct container *c)
+static void release(struct aws_job *job)
 {
-    if (c->http_id)
-        http_client_cancel(c->context->http, c->http_id);
-    event_free(c->timer);
-    free(c->url);
-    free(c);
+    free(((struct container *)job)->url);
 }
 
-static void cancel(struct aws_job *job)
+static void on_answer(struct aws_job *job, const struct http_answer *answer)
 {
-    container_free((struct container *)job);
-}
-
-static void finish(struct container *c, struct aws_result *result)
-{
-    c->done(c->arg, result);
-    aws_result_wipe(result);
-    container_free(c);
-}
-
-static void on_failed_start(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    struct container *c = arg;
     struct aws_result result = {0};
-    aws_result_fail(&result, AWS_BROKEN, "%s", c->failure);
-    finish(c, &result);
-}
-
-static void on_answer(void *arg, const struct http_answer *answer)
-{
-    struct container *c = arg;
-    struct aws_result result = {0};
-    c->http_id = 0;
     if (answer->outcome == HTTP_ANSWERED && answer->status == 200) {
         json_t *object = json_loadb(answer->body, answer->body_len, 0, NULL);
         aws_result_from_json(&result, object, "Token");
@@ -95,27 +62,28 @@ static void on_answer(void *arg, const struct http_answer *answer)
     } else {
         char text[200];
         aws_describe_answer(answer, text, sizeof(text));
-        aws_result_fail(&result, AWS_BROKEN, "%s: %s", c->url, text);
+        aws_result_fail(&result, AWS_BROKEN, "%s: %s", ((struct container *)job)->url, text);
     }
-    finish(c, &result);
+    aws_job_end(job, &result);
 }
 
-/* The value of the Authorization header (malloc); NULL where there is none, or failure is set. */
-static char *read_token(struct container *c)
+/* The value of the Authorization header (malloc); NULL where there is none, or with a reason. */
+static char *read_token(char why[AWS_WHY_BYTES])
 {
     const char *file = aws_files_env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
     const char *literal = aws_files_env("AWS_CONTAINER_AUTHORIZATION_TOKEN");
+    *why = '\0';
     if (file)
-        return aws_read_token_file(file, TOKEN_FILE_BYTES, c->failure, sizeof(c->failure));
+        return aws_read_token_file(file, TOKEN_FILE_BYTES, why, AWS_WHY_BYTES);
     if (literal && strpbrk(literal, "\r\n"))
-        snprintf(c->failure, sizeof(c->failure),
-                 "AWS_CONTAINER_AUTHORIZATION_TOKEN holds more than one line");
-    return literal && !*c->failure ? xstrdup(literal) : NULL;
+        snprintf(why, AWS_WHY_BYTES, "AWS_CONTAINER_AUTHORIZATION_TOKEN holds more than one line");
+    return literal && !*why ? xstrdup(literal) : NULL;
 }
 
 static void ask(struct container *c)
 {
-    char *token = read_token(c);
+    char why[AWS_WHY_BYTES];
+    char *token = read_token(why);
     bool is_plain = strncmp(c->url, "http://", 7) == 0;
     const struct http_header headers[] = {{"Accept", "application/json"}, {"Authorization", token}};
     const struct http_call call = {.method = "GET",
@@ -126,32 +94,24 @@ static void ask(struct container *c)
                                    .response_cap_bytes = ANSWER_BYTES,
                                    .secret = true,
                                    .refuse = is_plain ? aws_container_refuse : NULL};
-    if (!*c->failure)
-        c->http_id = http_client_send(c->context->http, &call, on_answer, c);
-    if (token)
-        explicit_bzero(token, strlen(token));
-    free(token);
+    if (*why)
+        aws_job_fail(&c->job, AWS_BROKEN, "%s", why);
+    else
+        aws_job_call(&c->job, &call, on_answer);
+    xfree_secret(token);
 }
 
 struct aws_job *aws_container_start(const struct aws_context *context, aws_done_cb *done, void *arg)
 {
     const char *relative = aws_files_env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
     const char *full = aws_files_env("AWS_CONTAINER_CREDENTIALS_FULL_URI");
-    struct container *c = xcalloc(1, sizeof(*c));
-    c->job.cancel = cancel;
-    c->context = context;
+    struct container *c = aws_job_new(sizeof(*c), context, release, done, arg);
     c->url = relative ? xasprintf(TASK_URL "%s%s", *relative == '/' ? "" : "/", relative)
                       : xstrdup(full ? full : "");
-    c->done = done;
-    c->arg = arg;
-    c->timer = evtimer_new(context->base, on_failed_start, c);
-    assert(c->timer);
     if (aws_is_url(c->url))
         ask(c);
     else
-        snprintf(c->failure, sizeof(c->failure),
-                 "AWS_CONTAINER_CREDENTIALS_FULL_URI is not an http(s) URL");
-    if (*c->failure)
-        evtimer_add(c->timer, &(struct timeval){0});
+        aws_job_fail(&c->job, AWS_BROKEN,
+                     "AWS_CONTAINER_CREDENTIALS_FULL_URI is not an http(s) URL");
     return &c->job;
 }

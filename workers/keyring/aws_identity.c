@@ -13,6 +13,7 @@
 #include "common/base/xalloc.h"
 #include "common/ipc/message.h"
 #include "workers/keyring/aws_chain.h"
+#include "workers/keyring/aws_job.h"
 #include "workers/keyring/aws_refresh.h"
 #include "workers/keyring/publication.h"
 
@@ -308,8 +309,7 @@ void aws_identity_free(struct aws_identity *a)
 {
     if (!a)
         return;
-    if (a->fetch)
-        a->fetch->cancel(a->fetch);
+    aws_job_cancel(a->fetch);
     event_free(a->timer);
     aws_credentials_wipe(&a->credentials);
     free(a);

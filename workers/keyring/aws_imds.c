@@ -1,8 +1,6 @@
 #include "workers/keyring/aws_imds.h"
 
-#include <assert.h>
 #include <ctype.h>
-#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +10,7 @@
 #include "common/base/xalloc.h"
 #include "common/conf/aws_files.h"
 #include "common/net/http_client.h"
+#include "workers/keyring/aws_job.h"
 
 #define ADDRESS_V4 "http://169.254.169.254"
 #define ADDRESS_V6 "http://[fd00:ec2::254]"
@@ -25,18 +24,12 @@ enum step { STEP_TOKEN, STEP_ROLE, STEP_CREDENTIALS };
 
 struct imds {
     struct aws_job job;
-    const struct aws_context *context; /* borrowed */
-    char *endpoint;                    /* own: no slash at the end */
-    char *token;                       /* own: wiped */
-    char *role;                        /* own */
+    char *endpoint; /* own: no slash at the end */
+    char *token;    /* own: wiped */
+    char *role;     /* own */
     enum step step;
     int64_t timeout_ms;
     long attempts_left;
-    uint64_t http_id;    /* 0: nothing is under way */
-    struct event *timer; /* own: reports a start that failed */
-    char failure[AWS_WHY_BYTES];
-    aws_done_cb *done;
-    void *arg;
 };
 
 static void ask(struct imds *m, enum step step);
@@ -73,56 +66,21 @@ static bool is_disabled(void)
 
 /* ---- the end ---- */
 
-static void forget_token(struct imds *m)
+static void release(struct aws_job *job)
 {
-    if (m->token)
-        explicit_bzero(m->token, strlen(m->token));
-    free(m->token);
-    m->token = NULL;
-}
-
-static void imds_free(struct imds *m)
-{
-    if (m->http_id)
-        http_client_cancel(m->context->http, m->http_id);
-    event_free(m->timer);
-    forget_token(m);
+    struct imds *m = (struct imds *)job;
+    xfree_secret(m->token);
     free(m->endpoint);
     free(m->role);
-    free(m);
-}
-
-static void cancel(struct aws_job *job)
-{
-    imds_free((struct imds *)job);
-}
-
-static void finish(struct imds *m, struct aws_result *result)
-{
-    m->done(m->arg, result);
-    aws_result_wipe(result);
-    imds_free(m);
-}
-
-static void on_failed_start(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    struct imds *m = arg;
-    struct aws_result result = {0};
-    aws_result_fail(&result, AWS_NOT_HERE, "%s", m->failure);
-    finish(m, &result);
 }
 
 /* All of it once more, or the end. */
 static void fail(struct imds *m, const char *why)
 {
-    struct aws_result result = {0};
-    if (--m->attempts_left > 0) {
+    if (--m->attempts_left > 0)
         ask(m, STEP_TOKEN);
-        return;
-    }
-    aws_result_fail(&result, AWS_NOT_HERE, "instance metadata at %s: %s", m->endpoint, why);
-    finish(m, &result);
+    else
+        aws_job_fail(&m->job, AWS_NOT_HERE, "instance metadata at %s: %s", m->endpoint, why);
 }
 
 /* ---- answers ---- */
@@ -144,7 +102,6 @@ static void take_credentials(struct imds *m, const struct http_answer *answer)
     json_t *object = json_loadb(answer->body, answer->body_len, 0, NULL);
     const char *code = json_string_value(json_object_get(object, "Code"));
     const char *message = json_string_value(json_object_get(object, "Message"));
-    char why[AWS_WHY_BYTES];
     int64_t now_ms = clock_wall_ms();
     if (code && strcmp(code, "Success") != 0)
         aws_result_fail(&result, AWS_BROKEN, "role %s: %.60s: %.160s", m->role, code,
@@ -153,8 +110,7 @@ static void take_credentials(struct imds *m, const struct http_answer *answer)
         aws_result_from_json(&result, object, "Token");
     json_decref(object);
     if (result.outcome != AWS_FOUND) {
-        snprintf(why, sizeof(why), "%s", result.why);
-        fail(m, why);
+        fail(m, result.why);
         return;
     }
     if (result.credentials.expires_at_ms && result.credentials.expires_at_ms <= now_ms) {
@@ -164,7 +120,7 @@ static void take_credentials(struct imds *m, const struct http_answer *answer)
             AWS_IMDS_EXTENSION_MS / 60000);
         result.credentials.expires_at_ms = now_ms + AWS_IMDS_EXTENSION_MS;
     }
-    finish(m, &result);
+    aws_job_end(&m->job, &result);
 }
 
 static void take(struct imds *m, const struct http_answer *answer)
@@ -182,11 +138,10 @@ static void take(struct imds *m, const struct http_answer *answer)
         ask(m, m->step + 1);
 }
 
-static void on_answer(void *arg, const struct http_answer *answer)
+static void on_answer(struct aws_job *job, const struct http_answer *answer)
 {
-    struct imds *m = arg;
+    struct imds *m = (struct imds *)job;
     char why[160];
-    m->http_id = 0;
     if (answer->outcome == HTTP_ANSWERED && answer->status == 200) {
         take(m, answer);
         return;
@@ -202,11 +157,10 @@ static void on_answer(void *arg, const struct http_answer *answer)
 static void ask(struct imds *m, enum step step)
 {
     m->step = step;
-    if (step == STEP_TOKEN)
-        forget_token(m);
-    if (step <= STEP_ROLE) {
+    if (step == STEP_TOKEN) {
+        xfree_secret(m->token);
         free(m->role);
-        m->role = NULL;
+        m->token = m->role = NULL;
     }
     char *url =
         xasprintf("%s%s%s", m->endpoint, step == STEP_TOKEN ? "/latest/api/token" : ROLES_PATH,
@@ -221,30 +175,21 @@ static void ask(struct imds *m, enum step step)
                                    .timeout_ms = m->timeout_ms,
                                    .response_cap_bytes = ANSWER_BYTES,
                                    .secret = true};
-    m->http_id = http_client_send(m->context->http, &call, on_answer, m);
+    aws_job_call(&m->job, &call, on_answer);
     free(url);
 }
 
 struct aws_job *aws_imds_start(const struct aws_context *context, aws_done_cb *done, void *arg)
 {
-    struct imds *m = xcalloc(1, sizeof(*m));
-    m->job.cancel = cancel;
-    m->context = context;
+    struct imds *m = aws_job_new(sizeof(*m), context, release, done, arg);
     m->endpoint = find_endpoint();
     m->timeout_ms = number("AWS_METADATA_SERVICE_TIMEOUT", 1, TIMEOUT_MAX_S) * 1000;
     m->attempts_left = number("AWS_METADATA_SERVICE_NUM_ATTEMPTS", 1, ATTEMPTS_MAX);
-    m->done = done;
-    m->arg = arg;
-    m->timer = evtimer_new(context->base, on_failed_start, m);
-    assert(m->timer);
     if (is_disabled())
-        snprintf(m->failure, sizeof(m->failure),
-                 "instance metadata: AWS_EC2_METADATA_DISABLED is set");
+        aws_job_fail(&m->job, AWS_NOT_HERE, "instance metadata: AWS_EC2_METADATA_DISABLED is set");
     else if (!aws_is_url(m->endpoint))
-        snprintf(m->failure, sizeof(m->failure),
-                 "AWS_EC2_METADATA_SERVICE_ENDPOINT is not an http(s) URL");
-    if (*m->failure)
-        evtimer_add(m->timer, &(struct timeval){0});
+        aws_job_fail(&m->job, AWS_NOT_HERE,
+                     "AWS_EC2_METADATA_SERVICE_ENDPOINT is not an http(s) URL");
     else
         ask(m, STEP_TOKEN);
     return &m->job;

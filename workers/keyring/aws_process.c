@@ -14,6 +14,7 @@
 #include "common/base/buf.h"
 #include "common/base/xalloc.h"
 #include "common/delivery/exec_child.h"
+#include "workers/keyring/aws_job.h"
 
 #define ERROR_BYTES 200
 
@@ -23,14 +24,10 @@ struct process {
     struct aws_job job;
     struct exec_child child; /* its descriptors are ours; -1 when closed; pid 0: none */
     struct event *events[3]; /* own: output, errors, end */
-    struct event *timer;     /* own */
     char *output;            /* own: AWS_PROCESS_OUTPUT_BYTES and a byte more, wiped */
     size_t output_len;
     char errors[ERROR_BYTES + 1]; /* the last bytes of standard error */
     size_t errors_len;
-    char failure[160]; /* why it was ended or not begun, or "" */
-    aws_done_cb *done;
-    void *arg;
 };
 
 /* ---- words ---- */
@@ -152,19 +149,13 @@ static int reap(struct process *p)
     return status;
 }
 
-static void process_free(struct process *p)
+static void release(struct aws_job *job)
 {
+    struct process *p = (struct process *)job;
     end_child(p);
     reap(p);
-    event_free(p->timer);
     explicit_bzero(p->output, p->output_len);
     free(p->output);
-    free(p);
-}
-
-static void cancel(struct aws_job *job)
-{
-    process_free((struct process *)job);
 }
 
 static void read_output(const struct process *p, struct aws_result *result)
@@ -188,28 +179,22 @@ static const char *last_words(struct process *p)
     return line ? line + 1 : p->errors;
 }
 
-/* status: of waitpid, where it ended by itself. */
+/* status: of waitpid. */
 static void finish(struct process *p, int status)
 {
     struct aws_result result = {0};
-    if (*p->failure) {
-        aws_result_fail(&result, AWS_BROKEN, "%s", p->failure);
-    } else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         aws_result_fail(&result, AWS_BROKEN, "it ended with %s %d: %s",
                         WIFEXITED(status) ? "exit status" : "signal",
                         WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), last_words(p));
-    } else {
+    else
         read_output(p, &result);
-    }
-    p->done(p->arg, &result);
-    aws_result_wipe(&result);
-    process_free(p);
+    aws_job_end(&p->job, &result);
 }
 
-static void give_up(struct process *p, const char *why)
+static void give_up(struct process *p)
 {
-    snprintf(p->failure, sizeof(p->failure), "%s", why);
-    finish(p, 0);
+    aws_job_fail(&p->job, AWS_BROKEN, "it prints more than 64 KiB");
 }
 
 /* ---- events ---- */
@@ -254,7 +239,7 @@ static void on_output(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     if (!take_output(arg))
-        give_up(arg, "it prints more than 64 KiB");
+        give_up(arg);
 }
 
 static void on_errors(evutil_socket_t fd, short what, void *arg)
@@ -275,18 +260,7 @@ static void on_end(evutil_socket_t fd, short what, void *arg)
     if (fits)
         finish(p, status);
     else
-        give_up(p, "it prints more than 64 KiB");
-}
-
-/* The time limit, or the turn of the loop in which a start that failed is reported. */
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    struct process *p = arg;
-    if (*p->failure)
-        finish(p, 0);
-    else
-        give_up(p, "it did not end in time");
+        give_up(p);
 }
 
 static struct event *listen_to(struct process *p, struct event_base *base, int fd,
@@ -298,39 +272,32 @@ static struct event *listen_to(struct process *p, struct event_base *base, int f
     return e;
 }
 
-static void run(struct process *p, struct event_base *base, const char *command)
+static void listen_to_all(struct process *p)
 {
-    char **words = aws_process_split(command);
-    if (!words) {
-        snprintf(p->failure, sizeof(p->failure), "its command line is empty or has an open quote");
-        return;
-    }
-    char *file = find_program(words[0]);
-    if (exec_child_start(file, words, environ, NULL, &p->child) != 0) {
-        snprintf(p->failure, sizeof(p->failure), "it cannot be started: %s", strerror(errno));
-    } else {
-        close_fd(&p->child.stdin_fd);
-        p->events[0] = listen_to(p, base, p->child.stdout_fd, on_output);
-        p->events[1] = listen_to(p, base, p->child.stderr_fd, on_errors);
-        p->events[2] = listen_to(p, base, p->child.pid_fd, on_end);
-    }
-    free(file);
-    aws_process_free_words(words);
+    struct event_base *base = p->job.context->base;
+    close_fd(&p->child.stdin_fd);
+    p->events[0] = listen_to(p, base, p->child.stdout_fd, on_output);
+    p->events[1] = listen_to(p, base, p->child.stderr_fd, on_errors);
+    p->events[2] = listen_to(p, base, p->child.pid_fd, on_end);
 }
 
 struct aws_job *aws_process_start_for(const struct aws_context *context, const char *command,
                                       int64_t timeout_ms, aws_done_cb *done, void *arg)
 {
-    struct process *p = xcalloc(1, sizeof(*p));
-    p->job.cancel = cancel;
+    struct process *p = aws_job_new(sizeof(*p), context, release, done, arg);
+    char **words = aws_process_split(command);
+    char *file = words ? find_program(words[0]) : NULL;
     p->output = xmalloc(AWS_PROCESS_OUTPUT_BYTES + 1);
-    p->done = done;
-    p->arg = arg;
-    p->timer = evtimer_new(context->base, on_timer, p);
-    assert(p->timer);
-    run(p, context->base, command);
-    struct timeval limit = {.tv_sec = timeout_ms / 1000, .tv_usec = (timeout_ms % 1000) * 1000};
-    evtimer_add(p->timer, *p->failure ? &(struct timeval){0} : &limit);
+    if (!words) {
+        aws_job_fail(&p->job, AWS_BROKEN, "its command line is empty or has an open quote");
+    } else if (exec_child_start(file, words, environ, NULL, &p->child) != 0) {
+        aws_job_fail(&p->job, AWS_BROKEN, "it cannot be started: %s", strerror(errno));
+    } else {
+        listen_to_all(p);
+        aws_job_limit(&p->job, timeout_ms, "it did not end in time");
+    }
+    free(file);
+    aws_process_free_words(words);
     return &p->job;
 }
 

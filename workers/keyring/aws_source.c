@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,20 +13,12 @@
 #include "common/base/xalloc.h"
 #include "common/net/http_client.h"
 
-static void wipe_text(char **text)
-{
-    if (*text)
-        explicit_bzero(*text, strlen(*text));
-    free(*text);
-    *text = NULL;
-}
-
 void aws_credentials_wipe(struct aws_credentials *c)
 {
-    wipe_text(&c->access_key_id);
-    wipe_text(&c->secret);
-    wipe_text(&c->token);
-    c->expires_at_ms = 0;
+    xfree_secret(c->access_key_id);
+    xfree_secret(c->secret);
+    xfree_secret(c->token);
+    *c = (struct aws_credentials){0};
 }
 
 struct aws_credentials aws_credentials_copy(const struct aws_credentials *c)
@@ -41,13 +32,19 @@ void aws_result_wipe(struct aws_result *r)
     aws_credentials_wipe(&r->credentials);
 }
 
+void aws_result_vfail(struct aws_result *r, enum aws_outcome outcome, const char *format,
+                      va_list ap)
+{
+    aws_result_wipe(r);
+    r->outcome = outcome;
+    vsnprintf(r->why, sizeof(r->why), format, ap);
+}
+
 void aws_result_fail(struct aws_result *r, enum aws_outcome outcome, const char *format, ...)
 {
     va_list ap;
-    aws_result_wipe(r);
-    r->outcome = outcome;
     va_start(ap, format);
-    vsnprintf(r->why, sizeof(r->why), format, ap);
+    aws_result_vfail(r, outcome, format, ap);
     va_end(ap);
 }
 
@@ -152,12 +149,11 @@ char *aws_read_token_file(const char *path, size_t max_bytes, char *why, size_t 
         close(fd);
     while (text && len && (text[len - 1] == '\n' || text[len - 1] == '\r'))
         text[--len] = '\0';
-    if (text && strpbrk(text, "\r\n")) {
-        snprintf(why, why_size, "%s holds more than one line", path);
-        wipe_text(&text);
-    } else if (text && !*text) {
-        snprintf(why, why_size, "%s is empty", path);
-        wipe_text(&text);
-    }
-    return text;
+    bool is_long = text && strpbrk(text, "\r\n");
+    if (text && *text && !is_long)
+        return text;
+    if (text)
+        snprintf(why, why_size, "%s %s", path, is_long ? "holds more than one line" : "is empty");
+    xfree_secret(text);
+    return NULL;
 }

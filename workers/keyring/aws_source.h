@@ -2,6 +2,7 @@
 #define WORKERS_KEYRING_AWS_SOURCE_H
 
 #include <jansson.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -56,6 +57,8 @@ void aws_result_set(struct aws_result *r, const char *access_key_id, const char 
                     const char *token, int64_t expires_at_ms);
 void aws_result_fail(struct aws_result *r, enum aws_outcome outcome, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+void aws_result_vfail(struct aws_result *r, enum aws_outcome outcome, const char *format,
+                      va_list ap) __attribute__((format(printf, 3, 0)));
 /* Reads {"AccessKeyId", "SecretAccessKey", token_name, "Expiration"}. */
 void aws_result_from_json(struct aws_result *r, const json_t *object, const char *token_name);
 void aws_result_wipe(struct aws_result *r);
@@ -64,10 +67,8 @@ void aws_result_wipe(struct aws_result *r);
  * exactly once unless cancelled, never from inside the function that started the fetch. */
 typedef void aws_done_cb(void *arg, struct aws_result *result);
 
-/* The head of every fetch under way. After its callback has run it is gone. */
-struct aws_job {
-    void (*cancel)(struct aws_job *job);
-};
+/* A fetch under way (aws_job.h). After its callback has run it is gone. */
+struct aws_job;
 
 /* What came instead of a good answer: "no answer in time", "status 404", … */
 void aws_describe_answer(const struct http_answer *answer, char *text, size_t size);

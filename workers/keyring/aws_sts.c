@@ -1,7 +1,5 @@
 #include "workers/keyring/aws_sts.h"
 
-#include <assert.h>
-#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/base/xalloc.h"
 #include "common/net/http_client.h"
+#include "workers/keyring/aws_job.h"
 
 #define TIMEOUT_MS 10000
 #define ANSWER_BYTES 65536
@@ -22,58 +21,17 @@
 
 struct sts {
     struct aws_job job;
-    const struct aws_context *context; /* borrowed */
-    char *url;                         /* own: with its slash */
-    struct buf body;                   /* own: wiped */
-    char *role_arn;                    /* own: for messages */
-    uint64_t http_id;                  /* 0: nothing is under way */
-    struct event *timer;               /* own: reports a start that failed */
-    char failure[AWS_WHY_BYTES];
-    aws_done_cb *done;
-    void *arg;
+    char *url;       /* own: with its slash */
+    struct buf body; /* own: wiped */
+    char *role_arn;  /* own: for messages */
 };
 
-/* ---- the end ---- */
-
-static void sts_free(struct sts *s)
+static void release(struct aws_job *job)
 {
-    if (s->http_id)
-        http_client_cancel(s->context->http, s->http_id);
-    event_free(s->timer);
-    if (s->body.data)
-        explicit_bzero(s->body.data, s->body.cap);
-    buf_free(&s->body);
+    struct sts *s = (struct sts *)job;
+    buf_wipe(&s->body);
     free(s->url);
     free(s->role_arn);
-    free(s);
-}
-
-static void cancel(struct aws_job *job)
-{
-    sts_free((struct sts *)job);
-}
-
-static void finish(struct sts *s, struct aws_result *result)
-{
-    s->done(s->arg, result);
-    aws_result_wipe(result);
-    sts_free(s);
-}
-
-static void on_failed_start(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    struct sts *s = arg;
-    struct aws_result result = {0};
-    aws_result_fail(&result, AWS_BROKEN, "%s", s->failure);
-    finish(s, &result);
-}
-
-static void wiping_free(char *text)
-{
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
 }
 
 static void read_credentials(const struct http_answer *answer, struct aws_result *result)
@@ -88,18 +46,17 @@ static void read_credentials(const struct http_answer *answer, struct aws_result
         aws_result_fail(result, AWS_BROKEN, "the answer of STS names no time of expiration");
     else
         aws_result_set(result, id, secret, token, expires_at_ms);
-    wiping_free(id);
-    wiping_free(secret);
-    wiping_free(token);
+    xfree_secret(id);
+    xfree_secret(secret);
+    xfree_secret(token);
     free(expiration);
 }
 
-static void on_answer(void *arg, const struct http_answer *answer)
+static void on_answer(struct aws_job *job, const struct http_answer *answer)
 {
-    struct sts *s = arg;
+    const struct sts *s = (struct sts *)job;
     struct aws_result result = {0};
     char text[160];
-    s->http_id = 0;
     if (answer->outcome == HTTP_ANSWERED && answer->status == 200) {
         read_credentials(answer, &result);
     } else if (answer->outcome == HTTP_ANSWERED) {
@@ -111,7 +68,7 @@ static void on_answer(void *arg, const struct http_answer *answer)
         aws_describe_answer(answer, text, sizeof(text));
         aws_result_fail(&result, AWS_BROKEN, "role %s: STS at %s: %s", s->role_arn, s->url, text);
     }
-    finish(s, &result);
+    aws_job_end(job, &result);
 }
 
 /* ---- calls ---- */
@@ -119,32 +76,17 @@ static void on_answer(void *arg, const struct http_answer *answer)
 static struct sts *sts_new(const struct aws_context *context, const struct aws_role *role,
                            aws_done_cb *done, void *arg)
 {
-    struct sts *s = xcalloc(1, sizeof(*s));
-    s->job.cancel = cancel;
-    s->context = context;
+    struct sts *s = aws_job_new(sizeof(*s), context, release, done, arg);
     s->url = xasprintf("%s/", context->sts_endpoint_url);
     s->role_arn = xstrdup(role->arn);
-    s->done = done;
-    s->arg = arg;
-    s->timer = evtimer_new(context->base, on_failed_start, s);
-    assert(s->timer);
-    if (!aws_is_url(s->url))
-        snprintf(s->failure, sizeof(s->failure), "the STS endpoint %s is not an http(s) URL",
-                 s->url);
     return s;
-}
-
-static struct aws_job *report_failure(struct sts *s)
-{
-    evtimer_add(s->timer, &(struct timeval){0});
-    return &s->job;
 }
 
 static void add_field(struct sts *s, const char *name, const char *value)
 {
     char *encoded = sigv4_encode(value, false);
     buf_printf(&s->body, "%s%s=%s", s->body.len ? "&" : "", name, encoded);
-    wiping_free(encoded);
+    xfree_secret(encoded);
 }
 
 static void add_role(struct sts *s, const char *action, const struct aws_role *role)
@@ -171,9 +113,9 @@ static void send_call(struct sts *s, const struct http_header *headers, size_t c
                              .body_len = s->body.len,
                              .timeout_ms = TIMEOUT_MS,
                              .response_cap_bytes = ANSWER_BYTES,
-                             .tls = {.ca_file = s->context->ca_file},
+                             .tls = {.ca_file = s->job.context->ca_file},
                              .secret = true};
-    s->http_id = http_client_send(s->context->http, &call, on_answer, s);
+    aws_job_call(&s->job, &call, on_answer);
 }
 
 /* The Authorization header's value (malloc) for the four headers. */
@@ -185,7 +127,7 @@ static char *sign(const struct sts *s, const struct aws_credentials *with, const
     const char *path = strchr(strstr(s->url, "://") + 3, '/');
     sigv4_sha256_hex(s->body.data, s->body.len, hash);
     snprintf(key.access_key_id, sizeof(key.access_key_id), "%s", with->access_key_id);
-    snprintf(key.region, sizeof(key.region), "%s", s->context->region);
+    snprintf(key.region, sizeof(key.region), "%s", s->job.context->region);
     snprintf(key.service, sizeof(key.service), "sts");
     memcpy(key.date, amz_date, 8);
     sigv4_derive_key(with->secret, key.date, key.region, key.service, key.key);
@@ -195,18 +137,12 @@ static char *sign(const struct sts *s, const struct aws_credentials *with, const
     return authorization;
 }
 
-struct aws_job *aws_sts_assume_role(const struct aws_context *context,
-                                    const struct aws_credentials *with, const struct aws_role *role,
-                                    aws_done_cb *done, void *arg)
+static void send_signed(struct sts *s, const struct aws_credentials *with)
 {
     char amz_date[CLOCK_TEXT_BYTES];
-    struct sts *s = sts_new(context, role, done, arg);
-    if (*s->failure)
-        return report_failure(s);
     char *host = sigv4_host(s->url);
     size_t count = with->token ? 4 : 3;
     clock_amz_date(clock_wall_ms(), amz_date);
-    add_role(s, "AssumeRole", role);
     struct http_header headers[5] = {{"Host", host},
                                      {"Content-Type", CONTENT_TYPE},
                                      {"X-Amz-Date", amz_date},
@@ -219,22 +155,42 @@ struct aws_job *aws_sts_assume_role(const struct aws_context *context,
     send_call(s, headers, count + 1);
     free(authorization);
     free(host);
+}
+
+/* False where there is no place to call, which ends it. */
+static bool is_callable(struct sts *s)
+{
+    if (aws_is_url(s->url))
+        return true;
+    aws_job_fail(&s->job, AWS_BROKEN, "the STS endpoint %s is not an http(s) URL", s->url);
+    return false;
+}
+
+struct aws_job *aws_sts_assume_role(const struct aws_context *context,
+                                    const struct aws_credentials *with, const struct aws_role *role,
+                                    aws_done_cb *done, void *arg)
+{
+    struct sts *s = sts_new(context, role, done, arg);
+    if (is_callable(s)) {
+        add_role(s, "AssumeRole", role);
+        send_signed(s, with);
+    }
     return &s->job;
 }
 
 struct aws_job *aws_sts_web_identity(const struct aws_context *context, const char *token_file,
                                      const struct aws_role *role, aws_done_cb *done, void *arg)
 {
+    char why[AWS_WHY_BYTES];
     struct sts *s = sts_new(context, role, done, arg);
-    char *token = *s->failure ? NULL
-                              : aws_read_token_file(token_file, TOKEN_FILE_BYTES, s->failure,
-                                                    sizeof(s->failure));
-    if (!token)
-        return report_failure(s);
-    add_role(s, "AssumeRoleWithWebIdentity", role);
-    add_field(s, "WebIdentityToken", token);
-    wiping_free(token);
-    const struct http_header type = {"Content-Type", CONTENT_TYPE};
-    send_call(s, &type, 1);
+    char *token = aws_read_token_file(token_file, TOKEN_FILE_BYTES, why, sizeof(why));
+    if (!token) {
+        aws_job_fail(&s->job, AWS_BROKEN, "%s", why);
+    } else if (is_callable(s)) {
+        add_role(s, "AssumeRoleWithWebIdentity", role);
+        add_field(s, "WebIdentityToken", token);
+        send_call(s, &(struct http_header){"Content-Type", CONTENT_TYPE}, 1);
+    }
+    xfree_secret(token);
     return &s->job;
 }

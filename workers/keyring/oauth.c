@@ -63,13 +63,6 @@ static uint32_t dice(void)
     return number;
 }
 
-static void wipe(struct buf *b)
-{
-    if (b->data)
-        explicit_bzero(b->data, b->cap);
-    buf_free(b);
-}
-
 static void arm(struct client *c)
 {
     int64_t now_ms = clock_mono_ms();
@@ -171,7 +164,7 @@ static void on_token(void *arg, const struct http_answer *answer)
     char why[OAUTH_TOKEN_WHY_BYTES];
     struct oauth_token token;
     c->call = 0;
-    wipe(&c->form);
+    buf_wipe(&c->form);
     if (fault_point("keyring.token_answered"))
         log_warn("fault point keyring.token_answered");
     if (answer->outcome != HTTP_ANSWERED || answer->status != 200) {
@@ -216,7 +209,7 @@ static void ask_for_token(struct client *c, const char *url)
     size_t count = 2;
     if (oauth_token_basic(c->conf, &basic))
         headers[count++] = (struct http_header){"Authorization", basic.data};
-    wipe(&c->form);
+    buf_wipe(&c->form);
     oauth_token_form(c->conf, &c->form);
     struct http_call call = {.method = "POST",
                              .url = url,
@@ -227,7 +220,7 @@ static void ask_for_token(struct client *c, const char *url)
     c->all->requests++;
     c->asked_ms = clock_mono_ms(); /* the life of what comes is counted from here */
     send_call(c, &call, on_token);
-    wipe(&basic);
+    buf_wipe(&basic);
 }
 
 static void on_discovery(void *arg, const struct http_answer *answer)
@@ -369,7 +362,7 @@ void oauth_free(struct oauth *o)
         struct client *c = &o->list[i];
         http_client_free(c->client);
         event_free(c->timer);
-        wipe(&c->form);
+        buf_wipe(&c->form);
         free(c->endpoint);
         free(c->allowed);
     }

@@ -69,13 +69,6 @@ void oauth_token_form(const json_t *conf, struct buf *out)
     free(scopes);
 }
 
-static void wipe(struct buf *b)
-{
-    if (b->data)
-        explicit_bzero(b->data, b->cap);
-    buf_free(b);
-}
-
 static void basic_of(const json_t *conf, struct buf *out)
 {
     struct buf pair = {0};
@@ -83,7 +76,7 @@ static void basic_of(const json_t *conf, struct buf *out)
     buf_puts(&pair, ":");
     oauth_token_encode(conf_str(conf, "client_secret"), &pair);
     base64_encode(pair.data, pair.len, out);
-    wipe(&pair);
+    buf_wipe(&pair);
 }
 
 bool oauth_token_basic(const json_t *conf, struct buf *out)
@@ -185,8 +178,8 @@ static void strip_secret(char *text, const char *secret)
         mask_secret(text, encoded.data);
     if (*secret)
         mask_secret(text, base64.data);
-    wipe(&encoded);
-    wipe(&base64);
+    buf_wipe(&encoded);
+    buf_wipe(&base64);
 }
 
 /* Before anything is cut or replaced: half a secret would not be found. */
@@ -197,7 +190,7 @@ static void strip_secrets(const json_t *conf, char *text)
     mask_secret(text, basic.data);
     strip_secret(text, conf_str(conf, "client_secret"));
     strip_secret(text, conf_str(conf, "password"));
-    wipe(&basic);
+    buf_wipe(&basic);
 }
 
 static const struct {

@@ -10,6 +10,7 @@
 #include "common/aws/sigv4.h"
 #include "tests/unit/common/fake_http.h"
 #include "tests/unit/workers/keyring/sources.h"
+#include "workers/keyring/aws_job.h"
 #include "workers/keyring/aws_container.h"
 #include "workers/keyring/aws_imds.h"
 #include "workers/keyring/aws_sts.h"
@@ -412,7 +413,7 @@ static void cancelled_fetches_say_nothing(void **state)
     while (s->request_count < 3)
         event_base_loop(p->base, EVLOOP_ONCE);
     for (size_t i = 0; i < 3; i++)
-        jobs[i]->cancel(jobs[i]);
+        aws_job_cancel(jobs[i]);
     event_base_loop(p->base, EVLOOP_NONBLOCK);
     assert_int_equal(p->calls, 0);
     fake_free(s);

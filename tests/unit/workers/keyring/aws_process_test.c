@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/workers/keyring/sources.h"
+#include "workers/keyring/aws_job.h"
 
 static void commands_are_split_as_a_shell_splits_words(void **state)
 {
@@ -192,7 +193,7 @@ static void a_cancelled_program_is_gone(void **state)
     struct aws_job *job = aws_process_start(&p->context, command, place_see, p);
     while (stat(pid_path, &st) != 0)
         event_base_loop(p->base, EVLOOP_NONBLOCK);
-    job->cancel(job);
+    aws_job_cancel(job);
     expect_dead(p);
     assert_int_equal(p->calls, 0);
     free(script);
