@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <event2/event.h>
-#include <event2/util.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include "common/aws/retry_quota.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/noise.h"
 #include "common/base/xalloc.h"
 
 #define KEY_POLL_MS 50
@@ -135,13 +135,6 @@ static int64_t retry_hint_ms(const struct http_answer *answer)
     return hint > 0 ? hint : 0;
 }
 
-static double random01(void)
-{
-    uint32_t bits;
-    evutil_secure_rng_get_bytes(&bits, sizeof(bits));
-    return bits / 4294967295.0;
-}
-
 static void wait_ms(struct call *call, int64_t ms)
 {
     struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
@@ -153,7 +146,7 @@ static bool retries(struct call *call, const struct http_answer *answer, enum aw
 {
     if (!aws_worth_retry(class) || call->attempts >= call->request.max_attempts)
         return false;
-    int64_t delay_ms = aws_retry_delay_ms(class, call->attempts, random01(), retry_hint_ms(answer));
+    int64_t delay_ms = aws_retry_delay_ms(class, call->attempts, noise_01(), retry_hint_ms(answer));
     int cost = retry_quota_cost(class);
     if (clock_mono_ms() + delay_ms >= call->deadline_mono_ms ||
         !retry_quota_take(&call->service->quota, cost))

@@ -2,12 +2,12 @@
 
 #include <assert.h>
 #include <event2/event.h>
-#include <event2/util.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/aws/obstacle.h"
 #include "common/base/log.h"
+#include "common/base/noise.h"
 #include "common/base/xalloc.h"
 
 #define FIRST_DELAY_MS 100
@@ -74,9 +74,7 @@ void opening_goes_on(struct opening *o, uint64_t call_id)
 /* Half of the delay is certain, half is drawn: workers that start together do not ask together. */
 static void pause(struct opening *o)
 {
-    uint16_t bits;
-    evutil_secure_rng_get_bytes(&bits, sizeof(bits));
-    int delay_ms = o->delay_ms / 2 + bits % (o->delay_ms / 2 + 1);
+    int delay_ms = o->delay_ms / 2 + (int)(noise_01() * (o->delay_ms / 2));
     o->delay_ms = o->delay_ms * 2 > LAST_DELAY_MS ? LAST_DELAY_MS : o->delay_ms * 2;
     struct timeval tv = {.tv_sec = delay_ms / 1000, .tv_usec = delay_ms % 1000 * 1000};
     evtimer_add(o->timer, &tv);

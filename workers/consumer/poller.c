@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "common/base/noise.h"
 #include "common/base/xalloc.h"
 
 #define POLLS_MAX 4
@@ -109,10 +110,8 @@ static void slow_down(struct lane *lane)
 /* Returns the pause that begins with it, 0 where there is one already. */
 static int64_t throttled(struct lane *lane)
 {
-    uint32_t noise;
     int64_t now = clock_mono_ms();
-    evutil_secure_rng_get_bytes(&noise, sizeof(noise));
-    bool begins = limiter_throttled(&lane->limiter, now, noise);
+    bool begins = limiter_throttled(&lane->limiter, now, noise_bits());
     slow_down(lane);
     if (!begins)
         return 0;

@@ -2,11 +2,11 @@
  * SENDING -> confirmed, or PAUSED -> `alone` -> SENDING again. Its timer runs to the deadline,
  * while PAUSED to the end of the pause if that is earlier. A deadline that passes while SENDING
  * answers the event and leaves the memory to the send, which still borrows it. */
+#include "common/base/noise.h"
 #include "workers/ingest/enqueue.h"
 
 #include <assert.h>
 #include <event2/event.h>
-#include <event2/util.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -184,9 +184,7 @@ static void be_quiet(struct enqueue *q, int64_t until_mono_ms)
 /* Fewer sends, and full ones: what was throttled waits with the others for its turn. */
 static void throttled(struct enqueue *q)
 {
-    uint32_t noise;
-    evutil_secure_rng_get_bytes(&noise, sizeof(noise));
-    if (limiter_throttled(&q->limiter, clock_mono_ms(), noise)) {
+    if (limiter_throttled(&q->limiter, clock_mono_ms(), noise_bits())) {
         q->stats.throttled++;
         be_quiet(q, q->limiter.not_before_ms);
     }

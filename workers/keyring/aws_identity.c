@@ -2,13 +2,13 @@
 
 #include <assert.h>
 #include <event2/event.h>
-#include <event2/util.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/noise.h"
 #include "common/base/utf8.h"
 #include "common/base/xalloc.h"
 #include "common/ipc/message.h"
@@ -49,13 +49,6 @@ struct aws_identity {
 };
 
 static void on_fetched(void *arg, struct aws_result *result);
-
-static double random01(void)
-{
-    uint32_t bits;
-    evutil_secure_rng_get_bytes(&bits, sizeof(bits));
-    return bits / 4294967295.0;
-}
 
 static bool has_credentials(const struct aws_identity *a)
 {
@@ -133,7 +126,7 @@ static void schedule(struct aws_identity *a)
 {
     int64_t expires_at_ms = a->credentials.expires_at_ms;
     if (expires_at_ms)
-        fetch_in(a, aws_refresh_delay_ms(clock_wall_ms(), expires_at_ms, random01()));
+        fetch_in(a, aws_refresh_delay_ms(clock_wall_ms(), expires_at_ms, noise_01()));
 }
 
 static void log_found(const struct aws_identity *a)
@@ -159,7 +152,7 @@ static void take(struct aws_identity *a, struct aws_result *result)
     a->failures = is_new && !is_refused_again ? 0 : a->failures + 1;
     a->is_forced = false;
     a->got_mono_ms = now_ms;
-    a->pause_until_mono_ms = now_ms + aws_refresh_backoff_ms(a->failures, random01());
+    a->pause_until_mono_ms = now_ms + aws_refresh_backoff_ms(a->failures, noise_01());
     if (is_new) {
         a->version = publication_version(a->version, clock_wall_ms());
         a->credentials_version = a->version;
@@ -182,7 +175,7 @@ static void fail(struct aws_identity *a, const struct aws_result *result)
     free(why);
     a->failures++;
     a->refresh_failures++;
-    int64_t wait_ms = aws_refresh_backoff_ms(a->failures, random01());
+    int64_t wait_ms = aws_refresh_backoff_ms(a->failures, noise_01());
     a->pause_until_mono_ms = clock_mono_ms() + wait_ms;
     if (strcmp(before, a->failing) != 0)
         log_error("%s", a->failing);

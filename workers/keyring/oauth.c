@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <event2/event.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "common/base/egress.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "common/base/noise.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
 #include "common/ipc/message.h"
@@ -54,14 +54,6 @@ struct oauth {
     int64_t requests; /* to token endpoints */
     int64_t failures; /* of them */
 };
-
-static uint32_t dice(void)
-{
-    uint32_t number = 0;
-    if (RAND_bytes((unsigned char *)&number, sizeof(number)) != 1)
-        number = 0;
-    return number;
-}
 
 static void arm(struct client *c)
 {
@@ -118,7 +110,7 @@ static void failed(struct client *c, const char *why, bool lasting, int retry_af
     bool news = strcmp(c->why, why) != 0;
     c->all->failures++;
     snprintf(c->why, sizeof(c->why), "%s", why);
-    oauth_plan_failed(&c->plan, lasting, retry_after_seconds, now_ms, dice());
+    oauth_plan_failed(&c->plan, lasting, retry_after_seconds, now_ms, noise_bits());
     int64_t wait_ms = c->plan.not_before_ms - now_ms;
     if (news)
         log_error("no access token for oauth \"%s\": %s; next try in %lld s", c->name, why,
@@ -151,7 +143,7 @@ static void took_token(struct client *c, const struct oauth_token *token)
     int64_t left_ms = c->asked_ms + token->lifetime_s * 1000 - now_ms;
     c->expires_wall_ms = clock_wall_ms() + left_ms;
     publish_token(c, token->text);
-    oauth_plan_got(&c->plan, c->last_version, c->asked_ms, token->lifetime_s, now_ms, dice());
+    oauth_plan_got(&c->plan, c->last_version, c->asked_ms, token->lifetime_s, now_ms, noise_bits());
     c->why[0] = '\0';
     log_info("access token for oauth \"%s\" lifetime_s=%lld", c->name,
              (long long)token->lifetime_s);
@@ -283,7 +275,7 @@ static void take_stale(struct client *c, const json_t *msg)
 {
     int64_t now_ms = clock_mono_ms();
     int64_t version = json_integer_value(json_object_get(msg, "version"));
-    if (!oauth_plan_refused(&c->plan, version, now_ms, dice()))
+    if (!oauth_plan_refused(&c->plan, version, now_ms, noise_bits()))
         return;
     log_warn("the access token of oauth \"%s\" was refused before its end", c->name);
     if (c->plan.not_before_ms <= now_ms)
@@ -316,20 +308,6 @@ void oauth_take(struct oauth *o, const json_t *msg)
 
 /* ---- all of them ---- */
 
-static void read_networks(struct client *c)
-{
-    const json_t *networks = conf_value(c->conf, "allow_networks");
-    size_t i;
-    const json_t *network;
-    c->allowed = xcalloc(json_array_size(networks) + 1, sizeof(*c->allowed));
-    json_array_foreach(networks, i, network)
-    {
-        /* Of a good form since the configuration was loaded. */
-        if (ip_range_parse(json_string_value(network), &c->allowed[c->allowed_count]) == 0)
-            c->allowed_count++;
-    }
-}
-
 struct oauth *oauth_new(struct event_base *base, const json_t *conf, oauth_publish_fn *publish,
                         void *arg)
 {
@@ -349,7 +327,7 @@ struct oauth *oauth_new(struct event_base *base, const json_t *conf, oauth_publi
         c->timer = evtimer_new(base, on_due, c);
         assert(c->timer);
         oauth_plan_init(&c->plan);
-        read_networks(c);
+        c->allowed = conf_networks(one, &c->allowed_count);
     }
     return o;
 }
