@@ -9,6 +9,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/fdio.h"
+#include "common/base/ip_range.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf_aws.h"
 #include "common/conf/conf_check.h"
@@ -172,4 +173,16 @@ const char *conf_str(const json_t *object, const char *path)
     const char *value = json_string_value(conf_value(object, path));
     assert(value);
     return value;
+}
+
+struct ip_range *conf_networks(const json_t *object, size_t *count_out)
+{
+    const json_t *networks = conf_value(object, "allow_networks");
+    struct ip_range *list = xcalloc(json_array_size(networks) + 1, sizeof(*list));
+    *count_out = 0;
+    for (size_t i = 0; i < json_array_size(networks); i++) {
+        if (!ip_range_parse(json_string_value(json_array_get(networks, i)), &list[*count_out]))
+            ++*count_out;
+    }
+    return list;
 }

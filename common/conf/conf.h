@@ -61,4 +61,8 @@ bool conf_bool(const json_t *object, const char *path);
 const char *conf_str(const json_t *object, const char *path);     /* borrowed, never NULL */
 const json_t *conf_value(const json_t *object, const char *path); /* borrowed, never NULL */
 
+struct ip_range;
+/* The ranges of "allow_networks" (malloc). What is no range is left out: a check tells it. */
+struct ip_range *conf_networks(const json_t *object, size_t *count_out);
+
 #endif

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "common/base/egress.h"
-#include "common/base/xalloc.h"
 #include "common/conf/conf.h"
 #include "common/conf/conf_errors.h"
 
@@ -60,17 +59,10 @@ static int address_of(const char *host, struct ip_address *out)
 static void check_address(const char *at, const json_t *object, const char *url_key,
                           struct conf_errors *errors)
 {
-    const json_t *networks = conf_value(object, "allow_networks");
-    struct ip_range *allowed = xcalloc(json_array_size(networks) + 1, sizeof(*allowed));
     char host[HOST_BYTES], path[PATH_BYTES];
     struct ip_address address;
-    size_t i, count = 0;
-    json_t *network;
-    json_array_foreach((json_t *)networks, i, network)
-    {
-        if (ip_range_parse(json_string_value(network), &allowed[count]) == 0)
-            count++;
-    }
+    size_t count;
+    struct ip_range *allowed = conf_networks(object, &count);
     path_of(path, at, url_key);
     if (host_of(conf_str(object, url_key), host) == 0 && address_of(host, &address) == 0) {
         const char *what = egress_refusal(&address, allowed, count);

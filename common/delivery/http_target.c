@@ -65,23 +65,6 @@ static int check_files(const struct http_target_config *config)
     return 0;
 }
 
-static int read_networks(struct http_target *t)
-{
-    const json_t *networks = conf_value(t->config.conf, "allow_networks");
-    size_t i;
-    json_t *network;
-    t->allowed = xcalloc(json_array_size(networks) + 1, sizeof(*t->allowed));
-    json_array_foreach((json_t *)(uintptr_t)networks, i, network)
-    {
-        if (ip_range_parse(json_string_value(network), &t->allowed[t->allowed_count++])) {
-            log_error("%s: allow_networks[%zu] is not a network such as \"10.0.0.0/8\"",
-                      t->config.at, i);
-            return -1;
-        }
-    }
-    return 0;
-}
-
 struct http_target *http_target_new(struct event_base *base,
                                     const struct http_target_config *config)
 {
@@ -91,7 +74,8 @@ struct http_target *http_target_new(struct event_base *base,
     assert(!*t->oauth || config->tokens);
     t->client = http_client_new(base, 0);
     TAILQ_INIT(&t->waiting);
-    if (read_networks(t) || check_files(config)) {
+    t->allowed = conf_networks(config->conf, &t->allowed_count);
+    if (check_files(config)) {
         http_target_free(t);
         return NULL;
     }
