@@ -4,20 +4,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* AWS's shared files: ~/.aws/config and ~/.aws/credentials, as AWS's own tools read them.
+/* AWS's shared files: ~/.aws/config and ~/.aws/credentials, as AWS's own tools read them (their
+ * text: aws_ini.h).
  *
  *   [default]                     [profile NAME] in config, [NAME] in credentials
- *   region = eu-central-1         # or ; at the start of a line, or after a blank: a comment
+ *   region = eu-central-1
  *   services = local
- *   s3 =
- *     addressing_style = path     an indented block under an empty value: the key is
- *   [services local]              "s3.addressing_style"
+ *   [services local]
  *   sqs =
  *     endpoint_url = http://127.0.0.1:9324
  *
- * Keys are taken in lower case. Where a key is written twice the last one counts; a section that is
- * written twice is one section. An indented line under a value that is not empty continues it.
- * Sections of other kinds are passed over. All memory is wiped when it is given back. */
+ * [profile default] in config replaces [default]. Sections of other kinds are passed over. All
+ * memory is wiped when it is given back. */
 struct aws_files;
 
 enum aws_file { /* a set: where to read, where to look */

@@ -116,6 +116,18 @@ static void the_last_of_two_counts(void **state)
     aws_files_free(files);
 }
 
+static void the_default_profile_may_be_written_as_any_other(void **state)
+{
+    (void)state;
+    struct aws_files *files = parsed("[profile  'default']\nregion = a\n"
+                                     "[default]\nregion = b\noutput = text\n",
+                                     "[default]\naws_access_key_id = A\n");
+    expect(aws_files_get(files, AWS_FILE_BOTH, "default", "region"), "a");
+    expect(aws_files_get(files, AWS_FILE_BOTH, "default", "output"), NULL);
+    expect(aws_files_get(files, AWS_FILE_BOTH, "default", "aws_access_key_id"), "A");
+    aws_files_free(files);
+}
+
 static void lines_as_people_write_them(void **state)
 {
     (void)state;
@@ -315,6 +327,7 @@ int main(void)
         cmocka_unit_test(profiles_of_both_files),
         cmocka_unit_test(nested_blocks_and_services),
         cmocka_unit_test(the_last_of_two_counts),
+        cmocka_unit_test(the_default_profile_may_be_written_as_any_other),
         cmocka_unit_test(lines_as_people_write_them),
         cmocka_unit_test(refuses_what_makes_no_sense),
         cmocka_unit_test_setup_teardown(reads_the_files_of_the_home_directory, enter, leave),
