@@ -89,7 +89,7 @@ static const struct help {
     {"keyring_aws_published_total", "Signing keys published for AWS."},
     {"keyring_aws_refreshes_total", "Times that AWS credentials were fetched."},
     {"keyring_aws_refresh_failures_total", "Times that they could not be fetched."},
-    {"keyring_aws_expires_in_s", "Seconds until they expire; -1: never, or there are none."},
+    {"keyring_aws_expires_in_seconds", "Seconds until they expire; -1: never, or there are none."},
     {"keyring_token_requests_total", "Requests for access tokens."},
     {"keyring_token_failures_total", "Requests for access tokens that brought none."},
     {"store_sends_total", "Send calls."},

@@ -35,6 +35,7 @@ export function parse(text) {
             assert.ok(!family || family.samples.length > 0, `${name} has samples`);
             name = help[1];
             assert.ok(!(name in families), `${name} comes once`);
+            assert.doesNotMatch(name, /_(s|ms|us|min|h|kb|kib|mb|mib|gb|gib)(_total)?$/, `${name} has a base unit, spelt out`);
             assert.doesNotMatch(help[2].replace(/\\[\\n]/g, ''), /\\/);
             family = families[name] = { help: help[2], samples: [], seen: new Set() };
         } else if (type) {

@@ -278,7 +278,7 @@ void aws_identity_beat(const struct aws_identity *a, json_t *counters, json_t *g
     json_object_set_new(counters, "aws_published", json_integer(a->published));
     json_object_set_new(counters, "aws_refreshes", json_integer(a->refreshes));
     json_object_set_new(counters, "aws_refresh_failures", json_integer(a->refresh_failures));
-    json_object_set_new(gauges, "aws_expires_in_s",
+    json_object_set_new(gauges, "aws_expires_in_seconds",
                         json_integer(!expires_at_ms ? -1
                                      : left_ms > 0  ? left_ms / 1000
                                                     : 0));

@@ -164,7 +164,7 @@ static void each_scope_gets_a_key_for_today_and_the_days_around_it(void **state)
     aws_identity_need(r->identity, "eu-central-1", "dynamodb");
     assert_int_equal(r->count, 9);
     assert_int_equal(runs(r), 1);
-    assert_in_range(counter(r, "aws_expires_in_s"), 3500, 3600);
+    assert_in_range(counter(r, "aws_expires_in_seconds"), 3500, 3600);
     aws_identity_on_tick(r->identity); /* the same day */
     assert_int_equal(r->count, 9);
     aws_identity_need(r->identity, "eu-central-1\r\nx", "sqs");
@@ -188,7 +188,7 @@ static void trouble_is_told_until_there_are_credentials(void **state)
     assert_string_equal(material_trouble(r->material, "aws"), "");
     assert_string_equal(aws_identity_trouble(r->identity), "");
     assert_int_equal(counter(r, "waiting"), 0);
-    assert_int_equal(counter(r, "aws_expires_in_s"), -1);
+    assert_int_equal(counter(r, "aws_expires_in_seconds"), -1);
     assert_true(counter(r, "aws_refresh_failures") >= 1);
 }
 
