@@ -1,4 +1,6 @@
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -21,37 +23,43 @@ static long long number_of(const json_t *object, const char *key)
     return json_integer_value(json_object_get(object, key));
 }
 
-static void print_labelled(const char *label, const char *text)
+static void print_labelled(const char *label, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void print_labelled(const char *label, const char *format, ...)
 {
+    char *text = NULL;
+    va_list args;
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        abort();
+    va_end(args);
     printf("%-11s", label);
     print_text(stdout, text, strlen(text), 0);
     fputc('\n', stdout);
+    free(text);
 }
 
 static void print_head(const json_t *answer)
 {
-    char up[PRINT_DURATION_BYTES], line[256];
+    char up[PRINT_DURATION_BYTES];
     print_duration(number_of(answer, "uptime_s"), up);
-    snprintf(line, sizeof(line), "%s, pid %lld, up %s, configuration generation %lld",
-             text_of(answer, "version"), number_of(answer, "pid"), up,
-             number_of(answer, "generation"));
-    print_labelled("sluiced", line);
-    print_labelled("config", text_of(answer, "config"));
-    print_labelled("state", text_of(answer, "state_dir"));
+    print_labelled("sluiced", "%s, pid %lld, up %s, configuration generation %lld",
+                   text_of(answer, "version"), number_of(answer, "pid"), up,
+                   number_of(answer, "generation"));
+    print_labelled("config", "%s", text_of(answer, "config"));
+    print_labelled("state", "%s", text_of(answer, "state_dir"));
     size_t i;
     json_t *listener;
     json_array_foreach(json_object_get(answer, "listeners"), i, listener)
     {
-        snprintf(line, sizeof(line), "%.200s%s%.40s",
-                 json_is_string(listener) ? json_string_value(listener)
-                                          : text_of(listener, "address"),
-                 *text_of(listener, "role") ? " " : "", text_of(listener, "role"));
-        print_labelled("listening", line);
+        print_labelled("listening", "%s %s", text_of(listener, "address"),
+                       text_of(listener, "role"));
     }
     json_t *note;
     json_array_foreach(json_object_get(answer, "notes"), i, note)
     {
-        print_labelled("note", json_is_string(note) ? json_string_value(note) : "");
+        print_labelled("note", "%s", json_is_string(note) ? json_string_value(note) : "");
     }
 }
 
@@ -96,51 +104,40 @@ static void print_trouble(const json_t *worker)
 {
     const json_t *beat = json_object_get(worker, "beat");
     const char *name = text_of(worker, "name");
-    char line[512];
     size_t i;
-    json_t *waiting;
-    json_array_foreach(json_object_get(beat, "waiting"), i, waiting)
+    json_t *one;
+    json_array_foreach(json_object_get(beat, "waiting"), i, one)
     {
-        snprintf(line, sizeof(line), "%s waits: %s", name,
-                 json_is_string(waiting) ? json_string_value(waiting) : "");
-        print_labelled("", line);
+        print_labelled("", "%s waits: %s", name, json_is_string(one) ? json_string_value(one) : "");
     }
-    json_t *note;
-    json_array_foreach(json_object_get(beat, "notes"), i, note)
+    json_array_foreach(json_object_get(beat, "notes"), i, one)
     {
-        snprintf(line, sizeof(line), "%s: %s", name,
-                 json_is_string(note) ? json_string_value(note) : "");
-        print_labelled("note", line);
+        print_labelled("note", "%s: %s", name, json_is_string(one) ? json_string_value(one) : "");
     }
-    if (*text_of(beat, "last_error")) {
-        snprintf(line, sizeof(line), "%s: %s", name, text_of(beat, "last_error"));
-        print_labelled("last error", line);
-    }
+    if (*text_of(beat, "last_error"))
+        print_labelled("last error", "%s: %s", name, text_of(beat, "last_error"));
 }
 
 /* What is held back, for how long, why, and what to do. */
 static void print_holds(const json_t *answer)
 {
-    char line[768], left[PRINT_DURATION_BYTES], held[PRINT_DURATION_BYTES];
+    char left[PRINT_DURATION_BYTES], held[PRINT_DURATION_BYTES];
     size_t i;
     json_t *one;
     json_array_foreach(json_object_get(answer, "paused"), i, one)
     {
         const char *name = text_of(one, "source"), *by = text_of(one, "by");
-        snprintf(line, sizeof(line),
-                 "%.200s since %.40s%s%.100s: its events wait; sluicectl resume %.200s", name,
-                 text_of(one, "at"), *by ? " by " : "", by, name);
-        print_labelled("paused", line);
+        print_labelled("paused", "%s since %s%s%s: its events wait; sluicectl resume %s", name,
+                       text_of(one, "at"), *by ? " by " : "", by, name);
     }
     json_array_foreach(json_object_get(answer, "gates"), i, one)
     {
         long long left_ms = number_of(one, "left_ms");
         print_duration((left_ms + 999) / 1000, left);
         print_duration(number_of(one, "held_s"), held);
-        snprintf(line, sizeof(line), "%.200s for %s, %s%s: %.300s", text_of(one, "key"), held,
-                 left_ms > 0 ? "again tried in " : "being tried with one event",
-                 left_ms > 0 ? left : "", text_of(one, "why"));
-        print_labelled("held back", line);
+        print_labelled("held back", "%s for %s, %s%s: %s", text_of(one, "key"), held,
+                       left_ms > 0 ? "again tried in " : "being tried with one event",
+                       left_ms > 0 ? left : "", text_of(one, "why"));
     }
 }
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import net from 'node:net';
+import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { cxone } from '../tools/events.mjs';
@@ -82,4 +83,25 @@ test('clients that say nothing keep nobody out', async (t) => {
     assert.equal((await runProgram('sluicectl', ['-c', s.confFile, 'status'])).status, 0);
     assert.ok(performance.now() - started < 10_000, 'at once');
     await until('the oldest to have made room', () => idle.filter((socket) => socket.resume().closed).length >= 69);
+});
+
+test('status cuts neither paths nor reasons', async (t) => {
+    const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-t-'));
+    t.after(() => fs.rmSync(dir, { recursive: true }));
+    const long = (name) => `${name} ${'and so on '.repeat(60)}to the end`;
+    const answer = {
+        ok: true, version: '0.1.0', config: long('config'), state_dir: long('state'), workers: [{
+            name: 'consumer-0', state: 'UP', beat: { waiting: [long('waiting')], notes: [long('note')], last_error: long('error') },
+        }],
+        listeners: [{ role: 'retry', address: long('unix:') }], notes: [long('notes')],
+        gates: [{ key: 'destination:crm', left_ms: 1000, held_s: 1, why: long('why') }],
+    };
+    const server = net.createServer((socket) => socket.once('data', () => socket.end(`${JSON.stringify(answer)}\n`)));
+    await new Promise((resolve) => server.listen(path.join(dir, 'control.sock'), resolve));
+    t.after(() => server.close());
+    const { status, stdout } = await runProgram('sluicectl', ['--run-dir', dir, 'status']);
+    assert.equal(status, 0);
+    for (const name of ['config', 'state', 'unix:', 'notes', 'waiting', 'note', 'error', 'why']) {
+        assert.ok(stdout.includes(long(name)), `${name}\n${stdout}`);
+    }
 });
