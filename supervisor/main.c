@@ -38,8 +38,10 @@ static const char usage_text[] =
 /* 0 to go on, else exits. */
 static void parse_options(int argc, char **argv, struct options *out)
 {
+    static const struct option names[] = {
+        {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
     int letter;
-    while ((letter = getopt(argc, argv, "c:dp:tVh")) != -1) {
+    while ((letter = getopt_long(argc, argv, "c:dp:tVh", names, NULL)) != -1) {
         switch (letter) {
         case 'c':
             out->config = optarg;

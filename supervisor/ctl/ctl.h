@@ -11,7 +11,7 @@
 struct ctl {
     const char *conf_path; /* borrowed: argv */
     const char *run_dir;   /* borrowed: --run-dir, or NULL */
-    bool json;
+    bool json, help;
     const char *headers[CTL_HEADERS_MAX]; /* borrowed: each -H as written */
     size_t header_count;
     /* Borrowed, as written, or NULL. */

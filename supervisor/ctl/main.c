@@ -78,12 +78,28 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static void print_usage(FILE *to)
+/* Whether the command's name begins with these words, or is those that words begin with. */
+static bool is_named(const struct command *command, int count, char **words)
+{
+    const char *name = command->name;
+    for (int i = 0; i < count && *name; i++) {
+        size_t len = strcspn(name, " ");
+        if (strlen(words[i]) != len || strncmp(words[i], name, len) != 0)
+            return false;
+        name += len + (name[len] ? 1 : 0);
+    }
+    return true;
+}
+
+/* Of the commands that these words name; of all where there are none. */
+static void print_usage(FILE *to, int count, char **words)
 {
     fputs("usage: sluicectl [-c FILE | --run-dir DIR] [--json] COMMAND\n\n", to);
-    for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(to, "  %s%s%s\n      %s\n", commands[i].name, *commands[i].args ? " " : "",
-                commands[i].args, commands[i].help);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (is_named(&commands[i], count, words))
+            fprintf(to, "  %s%s%s\n      %s\n", commands[i].name, *commands[i].args ? " " : "",
+                    commands[i].args, commands[i].help);
+    }
     fputs("\n  -c FILE        the configuration (/etc/sluice/sluice.json)\n"
           "  --run-dir DIR  where the sockets are, instead of what the configuration says\n"
           "  --json         print JSON\n"
@@ -149,27 +165,31 @@ static int take_option(struct ctl *ctl, int option, unsigned *needed)
         puts("sluicectl " SLUICE_VERSION);
         return EX_OK;
     case 'h':
-        print_usage(stdout);
-        return EX_OK;
+        ctl->help = true;
+        return -1;
     default:
-        print_usage(stderr);
+        print_error("see sluicectl --help");
         return EX_USAGE;
     }
 }
 
-/* The command that these words begin with, and how many of them are its name. */
-static const struct command *find_command(int count, char **words, int *name_words_out)
+/* The command whose name these words begin with; of several (only part of it was said) the first.
+ */
+static const struct command *find_command(int count, char **words)
 {
     for (size_t i = 0; i < COMMANDS; i++) {
-        const char *name = commands[i].name;
-        size_t len = strcspn(name, " ");
-        if (strlen(words[0]) != len || strncmp(words[0], name, len) != 0)
-            continue;
-        *name_words_out = name[len] ? 2 : 1;
-        if (!name[len] || (count > 1 && strcmp(words[1], name + len + 1) == 0))
+        if (is_named(&commands[i], count, words))
             return &commands[i];
     }
     return NULL;
+}
+
+static int refuse_command(int count, char **words)
+{
+    bool is_group = count > 1 && find_command(1, words);
+    print_error("there is no command \"%s%s%s\": see sluicectl --help", words[0],
+                is_group ? " " : "", is_group ? words[1] : "");
+    return EX_USAGE;
 }
 
 int main(int argc, char **argv)
@@ -183,24 +203,23 @@ int main(int argc, char **argv)
         if (status >= 0)
             return status;
     }
-    if (optind == argc) {
-        print_usage(stderr);
-        return EX_USAGE;
+    int word_count = argc - optind;
+    char **words = argv + optind;
+    const struct command *command = find_command(word_count, words);
+    if (!command)
+        return refuse_command(word_count, words);
+    int name_words = strchr(command->name, ' ') ? 2 : 1;
+    if (ctl.help || word_count < name_words) {
+        print_usage(ctl.help ? stdout : stderr, word_count, words);
+        return ctl.help ? EX_OK : EX_USAGE;
     }
-    int name_words = 1;
-    const struct command *command = find_command(argc - optind, argv + optind, &name_words);
-    int count = argc - optind - name_words;
-    if (!command) {
-        bool two_words = name_words == 2 && count >= 0;
-        print_error("there is no command \"%s%s%s\": see sluicectl --help", argv[optind],
-                    two_words ? " " : "", two_words ? argv[optind + 1] : "");
-        return EX_USAGE;
-    }
+    int count = word_count - name_words;
     if (count < command->min_args || count > command->max_args || needed & ~command->takes) {
-        print_error("usage: sluicectl %s %s", command->name, command->args);
+        print_error("usage: sluicectl %s%s%s", command->name, *command->args ? " " : "",
+                    command->args);
         return EX_USAGE;
     }
-    int status = command->run(&ctl, count, argv + optind + name_words);
+    int status = command->run(&ctl, count, words + name_words);
     if (fflush(stdout) || ferror(stdout))
         return EX_IOERR;
     return status;

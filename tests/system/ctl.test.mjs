@@ -85,6 +85,28 @@ test('clients that say nothing keep nobody out', async (t) => {
     await until('the oldest to have made room', () => idle.filter((socket) => socket.resume().closed).length >= 69);
 });
 
+test('--help tells of everything, or of one command', async () => {
+    const all = await runProgram('sluicectl', ['--help']);
+    assert.equal(all.status, 0);
+    assert.match(all.stdout, /^ {2}status\n[^]*^ {2}trace /m);
+    const { status, stdout } = await runProgram('sluicectl', ['dlq', 'list', '--help']);
+    assert.equal(status, 0);
+    assert.deepEqual(stdout.match(/^ {2}[a-z]+( [a-z]+)?/gm), ['  dlq list']);
+    assert.deepEqual((await runProgram('sluicectl', ['-h', 'dlq'])).stdout.match(/^ {2}[a-z]+ [a-z]+/gm),
+        ['  dlq list', '  dlq show', '  dlq retry', '  dlq drop']);
+    const half = await runProgram('sluicectl', ['dlq']);
+    assert.deepEqual([half.status, half.stdout], [64, '']);
+    assert.match(half.stderr, /^usage: [^]*dlq list/);
+    const wrong = await runProgram('sluicectl', ['dlq', 'lost', '--help']);
+    assert.deepEqual([wrong.status, wrong.stdout], [64, '']);
+    assert.match(wrong.stderr, /there is no command "dlq lost"/);
+    for (const [option, start] of [['--help', /^usage: sluiced /], ['--version', /^sluiced \d/]]) {
+        const daemon = await runProgram('sluiced', [option]);
+        assert.deepEqual([daemon.status, daemon.stderr], [0, '']);
+        assert.match(daemon.stdout, start);
+    }
+});
+
 test('status cuts neither paths nor reasons', async (t) => {
     const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-t-'));
     t.after(() => fs.rmSync(dir, { recursive: true }));
