@@ -199,7 +199,7 @@ install-files:
 	install -m 644 $(addprefix etc/man/,$(MANUALS)) "$(DESTDIR)$(PREFIX)/share/man/man8/"
 	install -m 755 etc/samples/destination.sh "$(DESTDIR)$(PREFIX)/share/sluice/"
 	install -m 644 $(wildcard etc/iam/*.json) "$(DESTDIR)$(PREFIX)/share/sluice/iam/"
-	install -m 644 $(wildcard etc/sluice-*-aws.json) "$(DESTDIR)$(PREFIX)/share/sluice/"
+	install -m 644 $(wildcard etc/sluice-*-aws.json) etc/s3-lifecycle.json "$(DESTDIR)$(PREFIX)/share/sluice/"
 	$(call put,755,etc/sluice.init,$(SYSCONFDIR)/init.d/sluice)
 	$(call put,644,etc/sluice.service,$(UNITDIR)/sluice.service)
 	$(call put,644,etc/logrotate,$(SYSCONFDIR)/logrotate.d/sluice)

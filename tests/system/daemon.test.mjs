@@ -307,6 +307,9 @@ test('what is installed, and what stays', async (t) => {
     install(s);
     assert.equal(fs.readFileSync(conf, 'utf8'), 'mine');
     assert.equal(fs.readFileSync(path.join(root, 'etc/default/sluice'), 'utf8'), 'mine');
+    for (const name of ['sluice-genesys-aws.json', 'iam/all.json', 's3-lifecycle.json']) {
+        assert.ok(fs.existsSync(path.join(root, 'usr/local/share/sluice', name)), name);
+    }
     for (const name of ['etc/init.d/sluice', 'etc/logrotate.d/sluice', 'usr/local/lib/systemd/system/sluice.service']) {
         assert.doesNotMatch(fs.readFileSync(path.join(root, name), 'utf8'), /@[A-Z]+@/);
     }
