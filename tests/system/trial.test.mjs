@@ -7,7 +7,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { cxone } from '../tools/events.mjs';
 import { request } from '../tools/http.mjs';
-import { alive, build, freePort, top } from '../tools/service.mjs';
+import { alive, build, freePort, runProgram, top } from '../tools/service.mjs';
 import { slow, until } from '../tools/wait.mjs';
 
 async function trial(t, { state, ports } = {}) {
@@ -112,8 +112,9 @@ test('the table of make run is true, twice on the same state', async (t) => {
         const answer = await request({ socketPath: path.join(first.dir, 'run/health', name) }, '/healthz');
         pids.push(answer.json().pid);
     }
-    third.child.kill('SIGTERM');
+    const stopped = await runProgram('sluicectl', ['--run-dir', path.join(first.dir, 'run'), 'stop']);
+    assert.equal(stopped.status, 0, stopped.stderr);
     await third.ended(30);
-    assert.equal(third.status, 0);
+    assert.equal(third.status, 0, third.text);
     assert.deepEqual(pids.filter(alive), [], 'nothing is left running');
 });
