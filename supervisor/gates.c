@@ -9,10 +9,7 @@
 #include "common/base/log.h"
 #include "common/base/utf8.h"
 #include "common/base/xalloc.h"
-#include "common/ipc/gate_key.h"
-#include "common/ipc/message.h"
-
-#define WHY_BYTES 300
+#include "common/ipc/gate.h"
 
 struct gate {
     TAILQ_ENTRY(gate) link;
@@ -81,25 +78,6 @@ static struct gate *add(struct gates *g, const char *key, int64_t now_ms)
     return gate;
 }
 
-/* ---- messages ---- */
-
-static json_t *gate_message(const char *key, int64_t until_ms, const char *why)
-{
-    json_t *msg = message_new("gate");
-    json_object_set_new(msg, "key", json_string(key));
-    json_object_set_new(msg, "until_ms", json_integer(until_ms));
-    json_object_set_new(msg, "why", json_string(why));
-    return msg;
-}
-
-static json_t *probe_message(const char *key, bool granted)
-{
-    json_t *msg = message_new("gate");
-    json_object_set_new(msg, "key", json_string(key));
-    json_object_set_new(msg, "probe", json_boolean(granted));
-    return msg;
-}
-
 /* A gate that is half-open holds back as well: its time is over, but not it. */
 static int64_t left_ms(const struct gate *gate, int64_t now_ms)
 {
@@ -127,7 +105,7 @@ static void open_gate(struct gates *g, pid_t from, const char *key, int64_t open
     breaker_open(&gate->breaker, now_ms + open_ms);
     gate->holder = 0;
     free(gate->why);
-    gate->why = utf8_safe(why, strlen(why), WHY_BYTES);
+    gate->why = utf8_safe(why, strlen(why), GATE_WHY_BYTES);
     g->host->tell_others(g->arg, left_out(gate, from),
                          gate_message(key, left_ms(gate, now_ms), gate->why));
 }
@@ -190,7 +168,7 @@ static void grant(struct gates *g, struct gate *gate, int64_t now_ms)
 {
     pid_t to = g->host->next_prober(g->arg, gate->last_holder);
     if (gate->holder != 0 && gate->holder != to && g->host->can_probe(g->arg, gate->holder))
-        g->host->tell(g->arg, gate->holder, probe_message(gate->key, false));
+        g->host->tell(g->arg, gate->holder, gate_probe_message(gate->key, false));
     gate->holder = to;
     if (to == 0) {
         breaker_probe(&gate->breaker, now_ms, 0);
@@ -198,7 +176,7 @@ static void grant(struct gates *g, struct gate *gate, int64_t now_ms)
     }
     gate->last_holder = to;
     breaker_probe(&gate->breaker, now_ms, BREAKER_PROBE_MS);
-    g->host->tell(g->arg, to, probe_message(gate->key, true));
+    g->host->tell(g->arg, to, gate_probe_message(gate->key, true));
     log_debug("%s: worker %d has the probe", gate->key, (int)to);
 }
 

@@ -8,7 +8,7 @@
 
 /* What the workers hold back from, since one of them met it throttled or failing: the `gate`
  * messages of common/ipc/message.h, passed on to all others and kept for workers that start later.
- * A gate whose key is probed (common/ipc/gate_key.h) is a breaker for all workers together: when
+ * A gate whose key is probed (common/ipc/gate.h) is a breaker for all workers together: when
  * its time is over one worker is granted the probe; past its time or gone, it goes to the next.
  * Every other gate ends with its time.
  *

@@ -11,7 +11,7 @@
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
-#include "common/ipc/gate_key.h"
+#include "common/ipc/gate.h"
 #include "common/ipc/message.h"
 #include "supervisor/gates.h"
 #include "supervisor/pauses.h"

@@ -5,7 +5,7 @@
 
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
-#include "common/ipc/gate_key.h"
+#include "common/ipc/gate.h"
 
 #define OPEN_MS 10000 /* where the destination does not say */
 

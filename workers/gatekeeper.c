@@ -6,8 +6,7 @@
 
 #include "common/base/breaker.h"
 #include "common/base/xalloc.h"
-#include "common/ipc/gate_key.h"
-#include "common/ipc/message.h"
+#include "common/ipc/gate.h"
 
 #define KEYS_MAX 512
 
@@ -110,20 +109,10 @@ static void set_why(struct gate *gate, const char *why)
     gate->why = copy;
 }
 
-static json_t *gate_message(const char *key, int64_t until_ms)
+static void tell(struct gatekeeper *k, const struct gate *gate, int64_t now_ms)
 {
-    json_t *msg = message_new("gate");
-    json_object_set_new(msg, "key", json_string(key));
-    json_object_set_new(msg, "until_ms", json_integer(until_ms));
-    return msg;
-}
-
-static void tell(struct gatekeeper *k, struct gate *gate, int64_t now_ms)
-{
-    json_t *msg = gate_message(gate->key, gate->breaker.until_ms - now_ms);
-    json_t *why = json_string(gate->why);
-    json_object_set_new(msg, "why", why ? why : json_string("(its words were not UTF-8)"));
-    k->callbacks->send(k->arg, msg);
+    k->callbacks->send(k->arg,
+                       gate_message(gate->key, gate->breaker.until_ms - now_ms, gate->why));
     k->callbacks->changed(k->arg);
 }
 
@@ -212,8 +201,8 @@ void gatekeeper_begin_probe(struct gatekeeper *k, const char *key, int64_t verdi
     if (!gate || gate->probe != PROBE_GRANTED)
         return;
     gate->probe = PROBE_BEGUN;
-    json_t *msg = gate_message(key, verdict_ms);
-    json_object_set_new(msg, "probe", json_true());
+    json_t *msg = gate_probe_message(key, true);
+    json_object_set_new(msg, "until_ms", json_integer(verdict_ms));
     k->callbacks->send(k->arg, msg);
     k->callbacks->changed(k->arg);
 }
@@ -236,7 +225,7 @@ static void close_gate(struct gatekeeper *k, struct gate *gate, int64_t now_ms)
     breaker_close(&gate->breaker, now_ms);
     gate->probe = PROBE_NONE;
     set_why(gate, "");
-    k->callbacks->send(k->arg, gate_message(gate->key, 0));
+    k->callbacks->send(k->arg, gate_message(gate->key, 0, ""));
     k->callbacks->changed(k->arg);
 }
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* What this worker holds back from, whoever met it: the workers' half of the `gate` messages
- * (common/ipc/gate_key.h has the kinds of keys). Whoever uses a thing with a gate asks before, and
+ * (common/ipc/gate.h has the kinds of keys). Whoever uses a thing with a gate asks before, and
  * tells how it went. Times are clock_mono_ms. */
 struct gatekeeper;
 

@@ -72,7 +72,7 @@ enum {
  *
  * Every other KIND ends with its time; who is held back again afterwards sends it again.
  * "pace:sqs": one consumer pauses its polls of a queue, and so do the others, with fewer
- * afterwards. Keys are in gate_key.h; workers/gatekeeper.h is the workers' half.
+ * afterwards. Keys are in gate.h; workers/gatekeeper.h is the workers' half.
  */
 #define MESSAGE_PROTO 1
 

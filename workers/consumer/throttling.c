@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "common/base/xalloc.h"
-#include "common/ipc/gate_key.h"
+#include "common/ipc/gate.h"
 #include "workers/gatekeeper.h"
 
 static char *key_of(const char *kind, const struct queue *queue)
