@@ -30,8 +30,8 @@ struct gates_host { /* borrowed, const table; msg is the receiver's in each */
 struct gates *gates_new(const struct gates_host *host, void *arg);
 void gates_free(struct gates *g); /* NULL is a no-op */
 
-/* A worker's `gate`. 0; -1 with the reason (static) where it is not taken: who has sent one too many
- * is told that it has ended. */
+/* A worker's `gate`. 0; -1 with the reason (static) where it is not taken: who has sent one too
+ * many is told that it has ended. */
 int gates_take(struct gates *g, pid_t from, const json_t *msg, int64_t now_ms, const char **why_out)
     __attribute__((warn_unused_result));
 

@@ -7,10 +7,10 @@
 #include "common/base/log.h"
 #include "common/ipc/message.h"
 #include "supervisor/asks.h"
+#include "supervisor/checks.h"
 #include "supervisor/holds.h"
 #include "supervisor/materials.h"
 #include "supervisor/reload.h"
-#include "supervisor/checks.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/tables.h"
 
@@ -167,7 +167,12 @@ static void tell_uses(struct supervisor *s, struct process *keyring)
     asks_free(g.told);
 }
 
-/* ---- in-flight tables ---- */
+/* ---- what others keep ---- */
+
+static void take_gate(struct supervisor *s, struct process *from, const json_t *msg)
+{
+    holds_gate(s->holds, from, msg);
+}
 
 static void take_settled(struct supervisor *s, struct process *from, const json_t *msg)
 {
@@ -185,12 +190,7 @@ static void ignore(struct supervisor *s, struct process *from, const json_t *msg
     (void)s, (void)from, (void)msg;
 }
 
-static void take_gate(struct supervisor *s, struct process *from, const json_t *msg)
-{
-    holds_gate(s->holds, from, msg);
-}
-
-/* ---- the table ---- */
+/* ---- the host's calls ---- */
 
 static const struct {
     const char *kind;

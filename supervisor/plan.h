@@ -9,9 +9,9 @@
 #include "supervisor/role.h"
 
 /* What the workers of one role are to be under one configuration: their number, their slice, their
- * listeners. A reload makes a new one for each role whose slice differs; only the number of
- * workers of a plan ever changes. The
- * supervisor holds the current plans and each process the one that it was started with. */
+ * listeners. A reload makes a new one for each role whose slice differs; only the number of workers
+ * of a plan ever changes. The supervisor holds the current plans and each process the one that it
+ * was started with. */
 struct plan {
     enum role role;
     int generation; /* of the configuration that it was made from */

@@ -25,8 +25,8 @@ void tables_free(struct tables *t); /* drops all; NULL is a no-op */
  * role has none; the caller's to close. -1 with errno. */
 int tables_open(struct tables *t, const struct process *p) __attribute__((warn_unused_result));
 
-/* The process was reaped, or never forked. asked: somebody wanted its end, so that it is no message's fault. keep:
- * whether what it had in hand is to be settled. */
+/* The process was reaped, or never forked. asked: somebody wanted its end, so that it is no
+ * message's fault. keep: whether what it had in hand is to be settled. */
 void tables_died(struct tables *t, const struct process *p, bool asked, bool keep);
 
 /* Whether a process that lives has noted this process group. */

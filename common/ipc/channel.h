@@ -29,8 +29,8 @@ struct channel *channel_new(struct event_base *base, int fd,
 void channel_free(struct channel *c);
 
 /* Queues msg (the reference is stolen) and writes what the socket takes; the rest goes when there
- * is room, in order. fd >= 0 is duplicated and passed along (SCM_RIGHTS). A packet over the limit is
- * our bug and asserts. More than 1,024 queued packets close the channel ("reader is stuck"). */
+ * is room, in order. fd >= 0 is duplicated and passed along (SCM_RIGHTS). A packet over the limit
+ * is our bug and asserts. More than 1,024 queued packets close the channel ("reader is stuck"). */
 void channel_send(struct channel *c, json_t *msg, int fd);
 
 /* As channel_send, but a message of the same kind that still waits is replaced by this one: for

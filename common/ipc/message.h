@@ -27,10 +27,13 @@ enum {
  *                    snapshot: errors [{path, message}], the objects among these that cannot be
  *                    used and will not come right by waiting (denied, missing, wrong region)
  *   beat      W→S    each second, newest wins: state ("ready"|"draining"), in_flight,
- *                    counters {name: integer}, gauges {name: integer}, waiting [text], notes
- * [text], last_error drain     S→W    deadline_ms (from now): stop intake, finish, exit 0 ping/pong
- * S→W/W→S  seq material  K→S→W  one item: kind, identity and what its kind has; kept by the
- * supervisor, the newest of each (kind, identity, region, service, date), for workers that start
+ *                    counters {name: integer}, gauges {name: integer}, waiting [text],
+ *                    notes [text], last_error
+ *   drain     S→W    deadline_ms (from now): stop intake, finish, exit 0. Again with less time: it
+ *                    has become shorter
+ *   ping/pong S→W/W→S  seq
+ *   material  K→S→W  one item: kind, identity and what its kind has; kept by the supervisor, the
+ *                    newest of each (kind, identity, region, service, date), for workers that start
  *                    later. Kinds: "sigv4", and "trouble" (why an identity has nothing) in
  *                    common/aws/material.h
  *   need      W→S→K  kind, identity, region, service ("" where the kind has none): the worker lacks
