@@ -100,7 +100,7 @@ endif
 $(BUILD)/libexecdir:
 	$(shell mkdir -p $(@D))$(file >$@,$(LIBEXECDIR))@:
 $(BUILD)/obj/supervisor/supervisor.o: $(BUILD)/libexecdir
-$(BUILD)/obj/supervisor/supervisor.o: CFLAGS_ALL += -DSLUICE_LIBEXECDIR='"$(LIBEXECDIR)"'
+$(BUILD)/obj/supervisor/programs.o: CFLAGS_ALL += -DSLUICE_LIBEXECDIR='"$(LIBEXECDIR)"'
 
 $(BUILD)/lib/libcommon.a: $(COMMON_O)
 $(BUILD)/lib/libworker.a: $(WORKER_O)

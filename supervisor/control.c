@@ -18,9 +18,10 @@
 #include "common/base/utf8.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf_check_aws.h"
-#include "supervisor/holds.h"
 #include "supervisor/checks.h"
+#include "supervisor/holds.h"
 #include "supervisor/reload.h"
+#include "supervisor/stop.h"
 #include "supervisor/supervisor.h"
 
 enum { MAX_CLIENTS = 32, MAX_LINE_BYTES = 4096, IDLE_S = 60, WORKER_IS_SILENT_TICKS = 5 };
@@ -189,7 +190,7 @@ static void command_stop(struct client *c, const json_t *request)
     c->waits_for_end = true;
     reply(c, json_pack("{s:b, s:i}", "ok", 1, "pid", (int)getpid()));
     if (!s->is_stopping)
-        supervisor_stop(s);
+        stop_request(s);
 }
 
 static const struct {

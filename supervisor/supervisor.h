@@ -10,10 +10,9 @@
 #include "supervisor/process.h"
 #include "supervisor/role.h"
 
-/* The one struct of sluiced, and the one place where workers are started and drained: reconcile()
- * brings what runs (processes) towards what is wanted (plans, the reload in progress, a stop). It
- * runs in its own turn of the event loop after anything has changed, so no callback ever frees what
- * is below it on the stack. */
+/* The one struct of sluiced, its event loop and its signals. After anything has changed, each
+ * policy (reconcile.h or stop.h, tables.h, reload.h, holds.h, announce.h) looks at it, in a turn of
+ * the loop of their own: so no callback ever frees what is below it on the stack. */
 struct asks;
 struct checks;
 struct control;
@@ -75,11 +74,11 @@ struct supervisor *supervisor_new(const char *config_path, json_t *conf, int sto
 int supervisor_run(struct supervisor *s);
 void supervisor_free(struct supervisor *s);
 
-/* Drains all and ends; a second call ends now. */
-void supervisor_stop(struct supervisor *s);
-
 /* Has reconcile run soon. */
 void supervisor_changed(struct supervisor *s);
+
+/* How long a worker may finish its work. */
+int64_t supervisor_drain_ms(const struct supervisor *s);
 
 /* Whether every worker that the current configuration wants is up. */
 bool supervisor_is_up(const struct supervisor *s);
