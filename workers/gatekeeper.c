@@ -111,8 +111,7 @@ static void set_why(struct gate *gate, const char *why)
 
 static void tell(struct gatekeeper *k, const struct gate *gate, int64_t now_ms)
 {
-    k->callbacks->send(k->arg,
-                       gate_message(gate->key, gate->breaker.until_ms - now_ms, gate->why));
+    k->callbacks->send(k->arg, gate_message(gate->key, gate->breaker.until_ms - now_ms, gate->why));
     k->callbacks->changed(k->arg);
 }
 

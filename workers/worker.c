@@ -15,30 +15,23 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "common/aws/aws_call.h"
-#include "common/aws/material.h"
-#include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/fault.h"
-#include "common/base/fdio.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
 #include "common/delivery/tokens.h"
 #include "common/ipc/channel.h"
 #include "common/ipc/message.h"
-#include "workers/asking.h"
+#include "workers/account.h"
 #include "workers/checkup.h"
 #include "workers/health.h"
+#include "workers/keyring_client.h"
 #include "workers/libevent_log.h"
+#include "workers/snapshot.h"
 #include "workers/startup.h"
 
-#define SNAPSHOT_MAX_BYTES ((size_t)16 * 1024 * 1024)
 #define BEAT_MS 1000
-#define TROUBLE_BYTES 768
-#define WAITING_MAX 16 /* texts in a beat, and so many notes, so that a packet holds it */
-#define WAITING_BYTES_MAX 320
-#define NOTES_MAX 8
 
 enum state { STARTING, READY, DRAINING };
 
@@ -46,73 +39,36 @@ struct worker {
     const struct worker_role *role; /* borrowed: static */
     void *role_state;               /* the role's */
     struct event_base *base;        /* own */
-    json_t *snapshot;               /* own: process and conf live in it */
-    const json_t *process;
-    const json_t *conf;
-    struct channel *channel;           /* own; NULL once the supervisor is gone */
-    struct health *health;             /* own */
-    struct material *material;         /* own */
-    struct asking *asking;             /* own */
-    struct tokens *tokens;             /* own */
-    struct aws_client *aws;            /* own; NULL until asked for */
-    struct worker_listener *listeners; /* own */
-    size_t listener_count;
-    struct event *beat;       /* own */
-    struct event *deadline;   /* own */
-    struct event *signals[2]; /* own: TERM, USR1 */
-    struct startup *startup;  /* own; NULL: there is nothing to check, or it is over */
-    json_t *errors;           /* own: what it found, or NULL */
-    bool is_role_ready;       /* the role has said so */
-    json_t *notes;            /* own: texts */
+    struct snapshot snapshot;
+    struct channel *channel;        /* own; NULL once the supervisor is gone */
+    struct health *health;          /* own */
+    struct account *account;        /* own */
+    struct keyring_client *keyring; /* own */
+    struct event *beat;             /* own */
+    struct event *deadline;         /* own */
+    struct event *signals[2];       /* own: TERM, USR1 */
+    struct startup *startup;        /* own; NULL: there is nothing to check, or it is over */
+    json_t *errors;                 /* own: what it found, or NULL */
+    bool is_role_ready;             /* the role has said so */
     enum state state;
     int64_t drain_deadline_ms;
     bool drained;
-    char trouble[TROUBLE_BYTES];
 };
 
 static const char *const state_words[] = {"starting", "ready", "draining"};
 
 /* ---- what beats and the health answer say ---- */
 
-static void default_member(json_t *object, const char *name, json_t *value)
-{
-    if (json_object_get(object, name))
-        json_decref(value);
-    else
-        json_object_set_new(object, name, value);
-}
-
-static void bound_texts(json_t *beat, const char *name)
-{
-    json_t *waiting = json_object_get(beat, name);
-    while (json_array_size(waiting) > WAITING_MAX)
-        json_array_remove(waiting, json_array_size(waiting) - 1);
-    for (size_t i = 0; i < json_array_size(waiting); i++) {
-        const char *text = json_string_value(json_array_get(waiting, i));
-        size_t len = text ? strlen(text) : 0;
-        if (len <= WAITING_BYTES_MAX)
-            continue;
-        for (len = WAITING_BYTES_MAX; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80;)
-            len--; /* not inside a UTF-8 character */
-        json_array_set_new(waiting, i, json_stringn(text, len));
-    }
-}
-
 static void fill_account(struct worker *w, json_t *out)
 {
     json_object_set_new(out, "state", json_string(state_words[w->state]));
     if (w->role->beat && w->role_state)
         w->role->beat(w->role_state, out);
-    default_member(out, "in_flight", json_integer(0));
-    default_member(out, "counters", json_object());
-    default_member(out, "gauges", json_object());
-    default_member(out, "waiting", json_array());
-    tokens_waiting(w->tokens, json_object_get(out, "waiting"));
-    json_t *trouble = json_string(w->trouble);
-    default_member(out, "last_error", trouble ? trouble : json_string(""));
-    json_object_set_new(out, "notes", json_copy(w->notes));
-    bound_texts(out, "waiting");
-    bound_texts(out, "notes");
+    json_t *waiting = json_object_get(out, "waiting");
+    if (!waiting)
+        json_object_set_new(out, "waiting", waiting = json_array());
+    tokens_waiting(keyring_client_tokens(w->keyring), waiting);
+    account_fill(w->account, out);
 }
 
 static bool is_healthy(struct worker *w, char *reason, size_t size)
@@ -128,13 +84,13 @@ static bool is_healthy(struct worker *w, char *reason, size_t size)
 static json_t *report(void *arg, bool *healthy_out)
 {
     struct worker *w = arg;
-    char reason[TROUBLE_BYTES];
+    char reason[ACCOUNT_TROUBLE_BYTES];
     *healthy_out = is_healthy(w, reason, sizeof(reason));
     json_t *text = json_string(reason);
-    json_t *out = json_pack("{s:O,s:s,s:O,s:i,s:b,s:o}", "worker",
-                            json_object_get(w->process, "name"), "role", w->role->name, "slot",
-                            json_object_get(w->process, "slot"), "pid", (int)getpid(), "healthy",
-                            (int)*healthy_out, "reason", text ? text : json_string(""));
+    json_t *out =
+        json_pack("{s:s,s:s,s:O,s:i,s:b,s:o}", "worker", w->snapshot.name, "role", w->role->name,
+                  "slot", json_object_get(w->snapshot.process, "slot"), "pid", (int)getpid(),
+                  "healthy", (int)*healthy_out, "reason", text ? text : json_string(""));
     assert(out);
     fill_account(w, out);
     return out;
@@ -156,7 +112,7 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 
 static int64_t drain_ms(const struct worker *w)
 {
-    return conf_int(w->conf, "drain_s") * 1000;
+    return conf_int(w->snapshot.conf, "drain_s") * 1000;
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
@@ -203,7 +159,7 @@ static void on_usr1(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     const struct worker *w = arg;
-    const char *path = conf_str(w->conf, "log.file");
+    const char *path = conf_str(w->snapshot.conf, "log.file");
     if (*path && log_open(path) != 0)
         log_error("log file \"%s\" cannot be opened again: %s; the old one is kept", path,
                   strerror(errno));
@@ -228,16 +184,7 @@ static void on_drain(struct worker *w, const json_t *msg)
 
 static void on_material(struct worker *w, const json_t *msg)
 {
-    const char *kind = json_string_value(json_object_get(msg, "kind"));
-    bool is_token = tokens_put(w->tokens, msg);
-    asking_answered(w->asking, msg);
-    if (is_token)
-        return;
-    bool is_ours = !kind || strcmp(kind, "sigv4") == 0 || strcmp(kind, "trouble") == 0;
-    if (is_ours && material_put(w->material, msg) != 0)
-        log_error("a material from the keyring is not well formed; it is left out");
-    else if (w->role->message)
-        w->role->message(w->role_state, msg);
+    keyring_client_take(w->keyring, msg);
 }
 
 struct check {
@@ -310,10 +257,10 @@ static void send_hello(struct worker *w)
     json_t *hello = message_new("hello");
     json_object_set_new(hello, "proto", json_integer(MESSAGE_PROTO));
     json_object_set_new(hello, "role", json_string(w->role->name));
-    json_object_set(hello, "slot", json_object_get(w->process, "slot"));
+    json_object_set(hello, "slot", json_object_get(w->snapshot.process, "slot"));
     json_object_set_new(hello, "pid", json_integer(getpid()));
     json_object_set_new(hello, "build", json_string(SLUICE_VERSION));
-    json_object_set(hello, "generation", json_object_get(w->process, "generation"));
+    json_object_set(hello, "generation", json_object_get(w->snapshot.process, "generation"));
     channel_send(w->channel, hello, -1);
 }
 
@@ -335,62 +282,17 @@ static void set_limits(const struct worker_role *role)
         unsetenv("SLUICE_FAULT");
 }
 
-static void set_cloexec(int fd)
-{
-    int flags = fcntl(fd, F_GETFD);
-    if (flags >= 0)
-        fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
-}
-
-static int read_snapshot(struct worker *w)
-{
-    struct buf text = {0};
-    json_error_t error;
-    if (fdio_read_fd(WORKER_FD_SNAPSHOT, SNAPSHOT_MAX_BYTES, &text) == 0)
-        w->snapshot = json_loadb(text.data ? text.data : "", text.len, 0, &error);
-    if (text.data)
-        explicit_bzero(text.data, text.len);
-    buf_free(&text);
-    close(WORKER_FD_SNAPSHOT);
-    w->process = json_object_get(w->snapshot, "process");
-    w->conf = json_object_get(w->snapshot, "conf");
-    return json_is_object(w->process) && json_is_object(w->conf) &&
-                   json_is_string(json_object_get(w->process, "name")) &&
-                   json_is_integer(json_object_get(w->process, "slot"))
-               ? 0
-               : -1;
-}
-
-static void take_descriptors(struct worker *w)
-{
-    const json_t *list = json_object_get(w->process, "listeners");
-    w->listener_count = json_array_size(list);
-    w->listeners = xcalloc(w->listener_count + 1, sizeof(*w->listeners));
-    for (size_t i = 0; i < w->listener_count; i++) {
-        const json_t *one = json_array_get(list, i);
-        w->listeners[i].fd = (int)json_integer_value(json_object_get(one, "fd"));
-        w->listeners[i].address = json_string_value(json_object_get(one, "address"));
-        assert(w->listeners[i].address);
-        set_cloexec(w->listeners[i].fd);
-    }
-    for (int fd = WORKER_FD_CHANNEL; fd <= WORKER_FD_HEALTH; fd++)
-        set_cloexec(fd);
-    const json_t *lock = json_object_get(w->process, "lock_fd");
-    if (json_is_integer(lock) && json_integer_value(lock) >= 0)
-        set_cloexec((int)json_integer_value(lock));
-}
-
 static void start_log(const struct worker *w)
 {
-    const char *name = json_string_value(json_object_get(w->process, "name"));
+    const char *name = w->snapshot.name;
     bool only_one = strcmp(name, w->role->name) == 0;
     log_name(w->role->name,
-             only_one ? -1 : (int)json_integer_value(json_object_get(w->process, "slot")));
+             only_one ? -1 : (int)json_integer_value(json_object_get(w->snapshot.process, "slot")));
     enum log_level level = LOG_LEVEL_INFO;
-    int known = log_level_parse(conf_str(w->conf, "log.level"), &level);
+    int known = log_level_parse(conf_str(w->snapshot.conf, "log.level"), &level);
     assert(known == 0);
-    log_setup(level, strcmp(conf_str(w->conf, "log.format"), "json") == 0);
-    const char *path = conf_str(w->conf, "log.file");
+    log_setup(level, strcmp(conf_str(w->snapshot.conf, "log.format"), "json") == 0);
+    const char *path = conf_str(w->snapshot.conf, "log.file");
     if (*path && log_open(path) != 0)
         log_error("log file \"%s\" cannot be opened: %s; logging to standard error", path,
                   strerror(errno));
@@ -399,7 +301,7 @@ static void start_log(const struct worker *w)
 /* A named place that a test chooses by the worker's name: "consumer-1.start". */
 static bool fault_of(const struct worker *w, const char *step)
 {
-    char *point = xasprintf("%s.%s", json_string_value(json_object_get(w->process, "name")), step);
+    char *point = xasprintf("%s.%s", w->snapshot.name, step);
     bool fails = fault_point(point);
     free(point);
     return fails;
@@ -417,35 +319,13 @@ static void send_ask(void *arg, json_t *msg)
     worker_send(arg, msg);
 }
 
-static void on_token_needed(void *arg, const char *name)
-{
-    const struct worker *w = arg;
-    const struct asking_item item = {"oauth", name, "", ""};
-    asking_need(w->asking, &item);
-}
-
-static void on_token_refused(void *arg, const char *name, int64_t version)
-{
-    const struct worker *w = arg;
-    const struct asking_item item = {"oauth", name, "", ""};
-    asking_stale(w->asking, &item, version);
-}
-
-static void make_tokens(struct worker *w)
-{
-    const struct tokens_hooks hooks = {on_token_needed, on_token_refused, w};
-    w->tokens = tokens_new(w->base, &hooks);
-}
-
 static int start_loop(struct worker *w)
 {
     libevent_log_install();
     w->base = event_base_new();
     assert(w->base);
-    w->material = material_new();
-    w->asking = asking_new(w->base, send_ask, w);
-    w->notes = json_array();
-    make_tokens(w);
+    w->account = account_new();
+    w->keyring = keyring_client_new(w->base, send_ask, w);
     w->channel = channel_new(w->base, WORKER_FD_CHANNEL, &channel_callbacks, w);
     send_hello(w);
     w->signals[0] = must_event(w, SIGTERM, EV_SIGNAL | EV_PERSIST, on_term);
@@ -501,7 +381,7 @@ static void on_checked(void *arg, json_t *errors)
 /* Everything is set up: the loop runs next. */
 static void begin(struct worker *w)
 {
-    const json_t *check = json_object_get(w->process, "check");
+    const json_t *check = json_object_get(w->snapshot.process, "check");
     if (json_array_size(check) == 0) {
         accept_all(w);
         return;
@@ -524,11 +404,10 @@ int worker_main(int argc, char **argv, const struct worker_role *role)
     log_name(role->name, -1);
     struct worker *w = xcalloc(1, sizeof(*w)); /* for the life of the process */
     w->role = role;
-    if (read_snapshot(w) != 0) {
+    if (snapshot_take(&w->snapshot) != 0) {
         log_error("the configuration snapshot from the supervisor cannot be read");
         return EX_SOFTWARE;
     }
-    take_descriptors(w);
     start_log(w);
     if (start_loop(w) != 0)
         return EX_OSERR;
@@ -553,66 +432,38 @@ struct event_base *worker_base(const struct worker *w)
 
 const json_t *worker_conf(const struct worker *w)
 {
-    return w->conf;
+    return w->snapshot.conf;
 }
 
 const json_t *worker_process(const struct worker *w)
 {
-    return w->process;
+    return w->snapshot.process;
 }
 
 struct material *worker_material(const struct worker *w)
 {
-    return w->material;
+    return keyring_client_material(w->keyring);
 }
 
 struct tokens *worker_tokens(const struct worker *w)
 {
-    return w->tokens;
-}
-
-struct asking *worker_asking(const struct worker *w)
-{
-    return w->asking;
-}
-
-static void on_key_needed(void *arg, const struct aws_endpoint *e)
-{
-    const struct worker *w = arg;
-    const struct asking_item item = {"sigv4", e->identity, e->region, e->service};
-    asking_need(w->asking, &item);
-}
-
-static void on_key_refused(void *arg, const struct aws_endpoint *e, int64_t version)
-{
-    const struct worker *w = arg;
-    const struct asking_item item = {"sigv4", e->identity, e->region, e->service};
-    asking_stale(w->asking, &item, version);
-}
-
-static void make_aws_client(struct worker *w)
-{
-    const struct aws_key_hooks hooks = {on_key_needed, on_key_refused, w};
-    w->aws = aws_client_new(w->base, w->material);
-    aws_client_ask(w->aws, &hooks);
+    return keyring_client_tokens(w->keyring);
 }
 
 struct aws_client *worker_aws(struct worker *w)
 {
-    if (!w->aws)
-        make_aws_client(w);
-    return w->aws;
+    return keyring_client_aws(w->keyring);
 }
 
 size_t worker_listener_count(const struct worker *w)
 {
-    return w->listener_count;
+    return w->snapshot.listener_count;
 }
 
 struct worker_listener worker_listener_at(const struct worker *w, size_t i)
 {
-    assert(i < w->listener_count);
-    return w->listeners[i];
+    assert(i < w->snapshot.listener_count);
+    return w->snapshot.listeners[i];
 }
 
 void worker_ready(struct worker *w)
@@ -640,28 +491,14 @@ void worker_trouble(struct worker *w, const char *format, ...)
 {
     va_list ap;
     va_start(ap, format);
-    vsnprintf(w->trouble, sizeof(w->trouble), format, ap);
+    account_trouble(w->account, format, ap);
     va_end(ap);
 }
 
 void worker_note(struct worker *w, const char *format, ...)
 {
-    size_t i;
-    json_t *known;
     va_list ap;
-    char text[512];
     va_start(ap, format);
-    vsnprintf(text, sizeof(text), format, ap);
+    account_note(w->account, format, ap);
     va_end(ap);
-    json_array_foreach(w->notes, i, known)
-    {
-        if (strcmp(json_string_value(known), text) == 0)
-            return;
-    }
-    log_warn("%s", text);
-    json_t *note = json_string(text);
-    if (note && json_array_size(w->notes) < NOTES_MAX)
-        json_array_append_new(w->notes, note);
-    else
-        json_decref(note);
 }

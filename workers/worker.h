@@ -15,7 +15,6 @@
  * unfinished is durable elsewhere. */
 struct worker;
 struct event_base;
-struct asking;
 struct aws_client;
 struct tokens;
 struct checkup;
@@ -49,8 +48,7 @@ struct worker_role {
     const char *(*object)(void *state, const char *path, bool *open_out);
     /* Adds what the role needs to a checkup (checkup.h), which the skeleton then runs. Optional. */
     void (*check)(void *state, struct checkup *c);
-    /* A message that the skeleton does not know, and every material; signing keys and trouble have
-     * already been taken in. Optional. */
+    /* A message that the skeleton does not know. Optional. */
     void (*message)(void *state, const json_t *msg);
     /* One that brought a descriptor, which is the role's from now on. Optional; without it the
      * descriptor is closed, and the message goes to `message`. */
@@ -60,15 +58,13 @@ struct worker_role {
 int worker_main(int argc, char **argv, const struct worker_role *role);
 
 struct event_base *worker_base(const struct worker *w);
-const json_t *
-worker_conf(const struct worker *w); /* the role's normalised slice (conf.h getters) */
-const json_t *worker_process(const struct worker *w); /* "process" of the snapshot */
+/* The role's normalised slice (conf.h getters), and "process" of the snapshot. */
+const json_t *worker_conf(const struct worker *w);
+const json_t *worker_process(const struct worker *w);
+/* What has come from the keyring: signing keys, access tokens, and a client that signs with these
+ * keys. What is missing is asked for by itself (keyring_client.h). */
 struct material *worker_material(const struct worker *w);
-/* What is lacking from the keyring is asked for here. */
-/* The access tokens of this worker. */
 struct tokens *worker_tokens(const struct worker *w);
-struct asking *worker_asking(const struct worker *w);
-/* Made on first use: signs with worker_material, asks with worker_asking. */
 struct aws_client *worker_aws(struct worker *w);
 size_t worker_listener_count(const struct worker *w);
 struct worker_listener worker_listener_at(const struct worker *w, size_t i);
