@@ -109,13 +109,8 @@ void checkup_answer(struct checkup *c, const struct aws_reply *reply)
     if (reply->class == AWS_OK || (s->good & CHECKUP_GOOD(reply->class)) != 0) {
         add_line(c, s->what, s->action, true, "ok");
     } else {
-        const struct obstacle obstacle = {.what = s->what,
-                                          .key = s->key,
-                                          .action = s->action,
-                                          .role = c->role,
-                                          .region = s->endpoint->region,
-                                          .reply = reply};
-        char *text = obstacle_text(&obstacle);
+        const struct obstacle_object object = {s->what, s->key, c->role, s->endpoint->region};
+        char *text = obstacle_text(&object, s->action, reply);
         add_line(c, s->what, s->action, false, text);
         free(text);
     }

@@ -91,7 +91,7 @@ struct opening *bucket_open_start(struct event_base *base, struct aws_client *cl
     static const struct opening_kind kind = {ask, drop};
     struct bucket_open *open = xcalloc(1, sizeof(*open));
     char *what = xasprintf("bucket \"%s\"", options->name);
-    const struct opening_object object = {what, "dead_letters", options->role, endpoint->region};
+    const struct obstacle_object object = {what, "dead_letters", options->role, endpoint->region};
     open->client = client;
     open->endpoint = endpoint;
     open->name = xstrdup(options->name);

@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/base/xalloc.h"
 
@@ -44,28 +45,38 @@ static const char *bucket_region(const struct aws_reply *reply)
     return region ? region : "the region that it is in";
 }
 
-static char *denied_text(const struct obstacle *o)
+/* SQS has codes of its own for that; S3 and DynamoDB name the action in their message. */
+static bool is_of_kms(const struct aws_reply *reply)
 {
-    const struct aws_reply *r = o->reply;
+    return strncasecmp(reply->code, "kms", 3) == 0 || strstr(reply->message, "kms:") != NULL;
+}
+
+static char *denied_text(const struct obstacle_object *o, const char *action,
+                         const struct aws_reply *r)
+{
     if (is_key_refused(r))
         return xasprintf("%s: the credentials are refused; correct the access key, its secret or "
                          "the session token (%s: %s)",
                          o->what, r->code, r->message);
+    if (is_of_kms(r))
+        return xasprintf("%s: its KMS key refuses %s; see that the key is enabled, and allow "
+                         "kms:Decrypt and kms:GenerateDataKey on it to the account of this "
+                         "service, as etc/iam/%s.json does (%s: %s)",
+                         o->what, action, o->role, r->code, r->message);
     return xasprintf("%s: %s is denied; allow it to the account of this service, etc/iam/%s.json "
                      "is the policy that this worker needs (%s%s%s)",
-                     o->what, o->action, o->role, r->code, *r->message ? ": " : "", r->message);
+                     o->what, action, o->role, r->code, *r->message ? ": " : "", r->message);
 }
 
-char *obstacle_text(const struct obstacle *o)
+char *obstacle_text(const struct obstacle_object *o, const char *action, const struct aws_reply *r)
 {
-    const struct aws_reply *r = o->reply;
     if (is_elsewhere(r))
         return xasprintf("%s: it is not in region %s; set aws.region to %s, or correct %s (%s%s%s)",
                          o->what, o->region, bucket_region(r), o->key, r->code,
                          *r->message ? ": " : "", r->message);
     switch (r->class) {
     case AWS_DENIED:
-        return denied_text(o);
+        return denied_text(o, action, r);
     case AWS_MISSING:
         return xasprintf("%s: it does not exist in region %s (%s); create it there, or correct %s",
                          o->what, o->region, r->code, o->key);
@@ -92,13 +103,20 @@ char *obstacle_text(const struct obstacle *o)
     }
 }
 
-char *obstacle_failure(const struct obstacle *o, const char *failure)
+bool obstacle_is_for_people(const struct aws_reply *r)
 {
-    const struct aws_reply *r = o->reply;
-    if (r->class == AWS_DENIED || r->class == AWS_MISSING || r->class == AWS_SKEW ||
-        r->class == AWS_EXPIRED || is_elsewhere(r))
-        return obstacle_text(o);
-    return xasprintf("%s: %s: %s (%s)", o->what, failure, r->message, r->code);
+    return r->class == AWS_DENIED || r->class == AWS_MISSING || r->class == AWS_SKEW ||
+           r->class == AWS_EXPIRED || is_elsewhere(r);
+}
+
+char *obstacle_failure(const struct obstacle_object *o, const char *action, const char *failure,
+                       const struct aws_reply *r)
+{
+    if (obstacle_is_for_people(r))
+        return obstacle_text(o, action, r);
+    const char *code = *r->code ? r->code : aws_class_word(r->class);
+    return *r->message ? xasprintf("%s: %s: %s (%s)", o->what, failure, r->message, code)
+                       : xasprintf("%s: %s: %s", o->what, failure, code);
 }
 
 bool obstacle_is_definite(const struct aws_reply *reply)

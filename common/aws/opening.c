@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/aws/obstacle.h"
 #include "common/base/log.h"
 #include "common/base/noise.h"
 #include "common/base/xalloc.h"
@@ -14,13 +13,13 @@
 #define LAST_DELAY_MS 5000
 
 struct opening {
-    struct aws_client *client;    /* borrowed: the worker's, outlives us */
-    struct opening_object object; /* its what and key are own */
-    char *waiting;                /* own; NULL once open */
-    bool is_definite;             /* waiting will not help */
-    struct event *timer;          /* own */
-    int delay_ms;                 /* before the next attempt, at most */
-    uint64_t call_id;             /* of the last call; 0: there was none */
+    struct aws_client *client;     /* borrowed: the worker's, outlives us */
+    struct obstacle_object object; /* its what and key are own */
+    char *waiting;                 /* own; NULL once open */
+    bool is_definite;              /* waiting will not help */
+    struct event *timer;           /* own */
+    int delay_ms;                  /* before the next attempt, at most */
+    uint64_t call_id;              /* of the last call; 0: there was none */
     const struct opening_kind *kind;
     void *arg; /* own */
 };
@@ -34,7 +33,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 }
 
 struct opening *opening_new(struct event_base *base, struct aws_client *client,
-                            const struct opening_object *object, const struct opening_kind *kind,
+                            const struct obstacle_object *object, const struct opening_kind *kind,
                             void *arg)
 {
     struct opening *o = xcalloc(1, sizeof(*o));
@@ -92,18 +91,13 @@ static void set_waiting(struct opening *o, char *text, bool is_ordinary, const c
 
 void opening_later(struct opening *o, const char *action, const struct aws_reply *reply)
 {
-    const struct obstacle obstacle = {.what = o->object.what,
-                                      .key = o->object.key,
-                                      .action = action,
-                                      .role = o->object.role,
-                                      .region = o->object.region,
-                                      .reply = reply};
     bool is_made = reply->class == AWS_OK;
     o->is_definite = !is_made && obstacle_is_definite(reply);
-    set_waiting(
-        o, is_made ? xasprintf("%s: it is being made", o->object.what) : obstacle_text(&obstacle),
-        is_made || reply->class == AWS_NO_KEY || reply->class == AWS_TRANSIENT,
-        aws_class_word(reply->class));
+    set_waiting(o,
+                is_made ? xasprintf("%s: it is being made", o->object.what)
+                        : obstacle_text(&o->object, action, reply),
+                is_made || reply->class == AWS_NO_KEY || reply->class == AWS_TRANSIENT,
+                aws_class_word(reply->class));
 }
 
 void opening_unfit(struct opening *o, const char *text)

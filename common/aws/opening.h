@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "common/aws/aws_call.h"
+#include "common/aws/obstacle.h"
 
 /* An object at AWS that is being opened, by queue_open.c, bucket_open.c or table_open.c: asked for
  * again and again for as long as it takes, with backoff from 0.1 to 5 s, while what is in the way
@@ -26,21 +27,15 @@ const char *opening_error(const struct opening *o);
 
 /* ---- for those three ---- */
 
-struct opening_object {
-    const char *what;   /* `bucket "x"` (copied) */
-    const char *key;    /* where it stands in the configuration (copied) */
-    const char *role;   /* who opens it (literal) */
-    const char *region; /* where (borrowed) */
-};
-
 struct opening_kind {
     uint64_t (*ask)(void *arg); /* makes the first call of an attempt; its id */
     void (*drop)(void *arg);    /* frees arg */
 };
 
-/* Asks for the first time. client is borrowed, kind is const; arg is dropped by opening_free. */
+/* Asks for the first time. client, kind, and the object's role and region are borrowed; arg is
+ * dropped by opening_free. */
 struct opening *opening_new(struct event_base *base, struct aws_client *client,
-                            const struct opening_object *object, const struct opening_kind *kind,
+                            const struct obstacle_object *object, const struct opening_kind *kind,
                             void *arg);
 
 /* The attempt's next call is under way. */

@@ -75,7 +75,7 @@ struct opening *queue_open_start(struct event_base *base, struct aws_client *cli
     char *key = xasprintf("queues.%s", o->key);
     char *what = has_url ? xasprintf("queue \"%s\" (%s)", o->key, o->url)
                          : xasprintf("queue \"%s\"", o->key);
-    const struct opening_object object = {what, key, o->role, endpoint->region};
+    const struct obstacle_object object = {what, key, o->role, endpoint->region};
     open->client = client;
     open->endpoint = endpoint;
     open->name = xstrdup(o->name);

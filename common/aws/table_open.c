@@ -122,7 +122,7 @@ struct opening *table_open_start(struct event_base *base, struct aws_client *cli
     static const struct opening_kind kind = {ask, drop};
     struct table_open *open = xcalloc(1, sizeof(*open));
     char *what = xasprintf("table \"%s\"", name);
-    const struct opening_object object = {what, "ledger", role, endpoint->region};
+    const struct obstacle_object object = {what, "ledger.table", role, endpoint->region};
     open->client = client;
     open->endpoint = endpoint;
     open->name = xstrdup(name);

@@ -13,6 +13,7 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/xalloc.h"
+#include "common/delivery/ledger_failure.h"
 
 #define TAKE_OVER_MARGIN_MS 5000 /* a foreign claim is over this long after its end */
 #define OWN_MARGIN_MS 2000       /* our own ends this long before its end */
@@ -216,7 +217,7 @@ static void update_claim(struct update *u, struct ledger_claim *c)
 /* ---- claiming ---- */
 
 static void ask_fresh(struct ledger_op *op);
-static void unreachable(struct ledger_op *op, const struct aws_reply *reply);
+static void unreachable(struct ledger_op *op, const char *operation, const struct aws_reply *reply);
 static void ask_redrive(struct ledger_op *op);
 
 static void on_clock(void *arg, const struct aws_reply *reply)
@@ -224,7 +225,7 @@ static void on_clock(void *arg, const struct aws_reply *reply)
     struct ledger_op *op = arg;
     learn_offset(op->ledger, reply);
     if (reply->class != AWS_OK)
-        unreachable(op, reply);
+        unreachable(op, "GetItem", reply);
     else if (op->redrive)
         ask_redrive(op);
     else
@@ -290,10 +291,10 @@ static void claimed(struct ledger_op *op, const json_t *item)
     end_claim(op, &result);
 }
 
-static void unreachable(struct ledger_op *op, const struct aws_reply *reply)
+static void unreachable(struct ledger_op *op, const char *operation, const struct aws_reply *reply)
 {
-    char *error = xasprintf("%s: %s", *reply->code ? reply->code : aws_class_word(reply->class),
-                            reply->message);
+    const struct ledger *l = op->ledger;
+    char *error = ledger_failure(l->endpoint, &l->config, operation, reply);
     struct ledger_result result = {
         .answer = LEDGER_UNREACHABLE, .error = error, .class = reply->class};
     end_claim(op, &result);
@@ -378,7 +379,7 @@ static void on_claim(void *arg, const struct aws_reply *reply)
     else if (reply->class == AWS_CONFLICT && item)
         judge_record(op, item);
     else
-        unreachable(op, reply);
+        unreachable(op, "UpdateItem", reply);
 }
 
 /* First request: a new record, or one that is open, due, free and has attempts left. */
@@ -449,7 +450,7 @@ static void on_redrive(void *arg, const struct aws_reply *reply)
     if (reply->class == AWS_OK && attributes) {
         claimed(op, attributes);
     } else if (reply->class != AWS_CONFLICT || !item) {
-        unreachable(op, reply);
+        unreachable(op, "UpdateItem", reply);
     } else if (strcmp(dynamodb_text(item, "owner", ""), op->claim->owner) == 0 ||
                (strcmp(dynamodb_text(item, "state", ""), "delivered") == 0 && !op->force)) {
         claimed(op, item);
@@ -505,6 +506,14 @@ static void end_write(struct ledger_op *op, enum ledger_written how, const char 
         written(arg, how, error);
 }
 
+static void fail_write(struct ledger_op *op, const struct aws_reply *reply)
+{
+    const struct ledger *l = op->ledger;
+    char *error = ledger_failure(l->endpoint, &l->config, "UpdateItem", reply);
+    end_write(op, LEDGER_FAILED, error);
+    free(error);
+}
+
 static void on_write(void *arg, const struct aws_reply *reply)
 {
     struct ledger_op *op = arg;
@@ -516,7 +525,7 @@ static void on_write(void *arg, const struct aws_reply *reply)
     else if (reply->class == AWS_CONFLICT)
         end_write(op, LEDGER_LOST, "the claim is somebody else's now");
     else
-        end_write(op, LEDGER_FAILED, *reply->message ? reply->message : reply->code);
+        fail_write(op, reply);
 }
 
 static struct ledger_op *write_op_new(struct ledger_claim *c, ledger_written_cb *done, void *arg)

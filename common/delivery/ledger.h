@@ -55,11 +55,12 @@ struct ledger_result { /* borrowed for the callback; claim is the receiver's */
     bool attempts_over;                 /* open with attempts at the limit: no attempt was added */
     bool key_conflict; /* the key was in use for another payload: the claim is on key#hash */
     int64_t wait_ms;
-    const char *error;    /* with LEDGER_UNREACHABLE */
+    const char *error;    /* with LEDGER_UNREACHABLE: ledger_failure's sentence */
     enum aws_class class; /* with LEDGER_UNREACHABLE: of the answer */
 };
 typedef void ledger_result_cb(void *arg, const struct ledger_result *result);
-/* ok; or lost (the condition failed: somebody else owns it); or neither (no answer). */
+/* ok; or lost (the condition failed: somebody else owns it); or neither (no answer, error says
+ * why). */
 enum ledger_written { LEDGER_WRITTEN, LEDGER_LOST, LEDGER_FAILED };
 typedef void ledger_written_cb(void *arg, enum ledger_written written, const char *error);
 
@@ -67,6 +68,7 @@ struct ledger_config {
     const char *table;   /* borrowed for the ledger's life, as is the endpoint */
     int64_t claim_ms;    /* length of a claim: the source's visibility timeout */
     int64_t retention_s; /* expires = now + this at every write */
+    const char *role;    /* of the worker, for its policy (literal) */
 };
 
 struct ledger *ledger_new(struct aws_client *client, const struct aws_endpoint *endpoint,

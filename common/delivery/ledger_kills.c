@@ -7,11 +7,15 @@
 #include "common/aws/dynamodb.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/log_rate.h"
 #include "common/base/xalloc.h"
+#include "common/delivery/ledger_failure.h"
 
 /* Messages wait for these answers: in an outage not for long. */
 static const struct dynamodb_options limits = {
     .timeout_ms = 2000, .deadline_ms = 4000, .max_attempts = 4};
+
+#define TOLD_EVERY_MS 10000
 
 struct kills_op {
     LIST_ENTRY(kills_op) link;
@@ -26,6 +30,7 @@ struct ledger_kills {
     struct aws_client *client;           /* borrow */
     const struct aws_endpoint *endpoint; /* borrow */
     struct ledger_config config;
+    struct log_rate told;
     LIST_HEAD(, kills_op) ops; /* own */
 };
 
@@ -78,15 +83,19 @@ static void op_send(struct kills_op *op, const char *operation, json_t *input, a
 static void on_written(void *arg, const struct aws_reply *reply)
 {
     struct kills_op *op = arg;
+    const struct ledger_kills *k = op->all;
     ledger_written_cb *written = op->written;
     void *written_arg = op->arg;
     op_free(op);
-    if (reply->class == AWS_OK)
+    if (reply->class == AWS_OK) {
         written(written_arg, LEDGER_WRITTEN, "");
-    else if (reply->class == AWS_CONFLICT)
+    } else if (reply->class == AWS_CONFLICT) {
         written(written_arg, LEDGER_LOST, "");
-    else
-        written(written_arg, LEDGER_FAILED, *reply->message ? reply->message : reply->code);
+    } else {
+        char *error = ledger_failure(k->endpoint, &k->config, "UpdateItem", reply);
+        written(written_arg, LEDGER_FAILED, error);
+        free(error);
+    }
 }
 
 void ledger_kills_release(struct ledger_kills *k, const char *id, const char *owner,
@@ -131,15 +140,27 @@ void ledger_kills_add(struct ledger_kills *k, const char *queue_url, const char 
             on_written);
 }
 
+/* Whoever asks goes on as if no worker had died of the message. */
+static void tell(struct ledger_kills *k, const struct aws_reply *reply)
+{
+    int64_t left_out;
+    if (!log_rate_due(&k->told, clock_mono_ms(), TOLD_EVERY_MS, &left_out))
+        return;
+    char *text = ledger_failure(k->endpoint, &k->config, "GetItem", reply);
+    log_warn("whether messages killed workers is not known: %s", text);
+    free(text);
+}
+
 static void on_got(void *arg, const struct aws_reply *reply)
 {
     struct kills_op *op = arg;
+    struct ledger_kills *k = op->all;
     int64_t kills = dynamodb_number(json_object_get(reply->json, "Item"), "kills", 0);
     ledger_kills_cb *got = op->got;
     void *got_arg = op->arg;
     op_free(op);
     if (reply->class != AWS_OK)
-        log_debug("the ledger cannot be asked for poison: %s", reply->code);
+        tell(k, reply);
     got(got_arg, kills < 0 ? 0 : kills > INT32_MAX ? INT32_MAX : (int)kills);
 }
 

@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { Aws } from '../tools/aws.mjs';
+import { genesys, newId } from '../tools/events.mjs';
+import { request } from '../tools/http.mjs';
 import { fill, readPolicy } from '../tools/iam.mjs';
 import { Service, freePort, runProgram } from '../tools/service.mjs';
 import { until } from '../tools/wait.mjs';
@@ -79,6 +81,42 @@ async function start(t, m) {
     return s;
 }
 
+const withdraw = (aws, action) => {
+    const policy = fill(readPolicy('all'), { ...names, REGION: 'us-east-1', ACCOUNT: '000000000000', KEY_ID: 'none' });
+    policy.Statement.forEach((one) => (one.Action = one.Action.filter((a) => a !== action)));
+    aws.front.policy = policy;
+};
+const denied = (object, action, role) =>
+    `${object}: ${action} is denied; allow it to the account of this service, etc/iam/${role}.json is the policy that this worker needs (AccessDenied`;
+const outcome = (status) => genesys({ id: newId(), status });
+
+const api = async (s, method, rest, json) => {
+    const body = json && JSON.stringify(json);
+    const headers = body ? { 'content-type': 'application/json', 'content-length': body.length } : {};
+    return request({ port: s.ports.api }, `/api/v1/dlq/${rest}`, { method, body, headers, timeoutMs: 60_000 });
+};
+const letterKey = async (s) => (await s.aws.objects('letters'))[0].key;
+
+// Each: the action, what makes the service try it, and what is said then: in status, or where it is answered at
+// once in an answer with that status.
+const withdrawals = [
+    ['sqs:SendMessage', (s) => s.post('genesys', outcome('CALL_COMPLETED')), denied('queue "main"', 'sqs:SendMessage', 'ingest')],
+    ['sqs:SendMessage', (s) => s.aws.send('q', outcome('CALL_BUSY')), denied('queue "dlq"', 'sqs:SendMessage', 'consumer')],
+    ['sqs:SendMessage', (s) => s.aws.send('q', '{"half'), denied('queue "ins"', 'sqs:SendMessage', 'consumer')],
+    ['sqs:DeleteMessage', (s) => s.aws.send('q', outcome('CALL_COMPLETED')), denied('queue "main"', 'sqs:DeleteMessage', 'consumer')],
+    ['s3:PutObject', (s) => s.aws.send('q', outcome('CALL_BUSY')), denied('bucket "letters"', 's3:PutObject', 'consumer')],
+    ['dynamodb:UpdateItem', (s) => s.aws.send('q', outcome('CALL_COMPLETED')), denied('table "ledger"', 'dynamodb:UpdateItem', 'consumer')],
+    ['sqs:GetQueueAttributes', () => {}, denied('queue "main"', 'sqs:GetQueueAttributes', 'retry')],
+    ['s3:ListBucket', (s) => api(s, 'GET', 'events'), denied('bucket "letters"', 's3:ListBucket', 'retry'), 503],
+    ['s3:ListBucket', (s) => api(s, 'POST', 'retry', {}), denied('bucket "letters"', 's3:ListBucket', 'retry'), 503],
+    ['s3:GetObject', (s) => api(s, 'GET', 'events'), denied('bucket "letters"', 's3:GetObject', 'retry'), 503],
+    ['s3:GetObject', (s) => api(s, 'GET', 'summary'), denied('bucket "letters"', 's3:GetObject', 'retry'), 503],
+    ['s3:GetObject', async (s) => api(s, 'GET', `events/${await letterKey(s)}`), denied('bucket "letters"', 's3:GetObject', 'retry'), 503],
+    ['s3:DeleteObject', async (s) => api(s, 'DELETE', `events/${await letterKey(s)}`), denied('bucket "letters"', 's3:DeleteObject', 'retry'), 503],
+    ['s3:PutObject', (s) => api(s, 'POST', 'retry', {}), denied('bucket "letters"', 's3:PutObject', 'retry'), 200],
+    ['dynamodb:UpdateItem', (s) => api(s, 'POST', 'retry', {}), denied('table "ledger"', 'dynamodb:UpdateItem', 'retry'), 200],
+];
+
 describe('mistakes on AWS', { concurrency: 3 }, () => {
     for (const [name, m] of Object.entries(mistakes)) {
         test(name, async (t) => {
@@ -109,9 +147,7 @@ describe('mistakes on AWS', { concurrency: 3 }, () => {
     test('a permission that is withdrawn while the service runs', async (t) => {
         const s = await start(t, {});
         await s.waitUp();
-        const policy = fill(readPolicy('all'), { ...names, REGION: 'us-east-1', ACCOUNT: '000000000000', KEY_ID: 'none' });
-        policy.Statement.forEach((one) => (one.Action = one.Action.filter((action) => action !== 'sqs:ReceiveMessage')));
-        s.aws.front.policy = policy;
+        withdraw(s.aws, 'sqs:ReceiveMessage');
         const words = /queue "main": sqs:ReceiveMessage is denied; allow it to the account of this service, etc\/iam\/consumer\.json is the policy/;
         const health = async () => runProgram('sluicectl', ['-c', s.confFile, 'health', 'consumer-0']);
         await until('the consumer to be unwell', async () => {
@@ -120,5 +156,26 @@ describe('mistakes on AWS', { concurrency: 3 }, () => {
         }, { seconds: 40, every: 300 });
         s.aws.front.policy = undefined;
         await until('the consumer to be well again', async () => (await health()).status === 0, { seconds: 30, every: 300 });
+    });
+
+    test('each permission, withdrawn while the service runs, is told with its object and fix', async (t) => {
+        const s = await start(t, {});
+        await s.waitUp();
+        await s.aws.send('q', outcome('CALL_BUSY'));
+        await until('a dead letter', async () => (await s.aws.objects('letters')).length > 0, { seconds: 30, every: 200 });
+        for (const [action, provoke, words, status] of withdrawals) {
+            withdraw(s.aws, action);
+            const answer = await provoke(s);
+            if (status) {
+                assert.equal(answer.status, status, `${action}: ${answer.text}`);
+                assert.ok(JSON.stringify(JSON.parse(answer.text)).replaceAll('\\"', '"').includes(words), `${action}: ${answer.text}`);
+            } else {
+                await until(`what is said without ${action}`, () => s.log().includes(words), { seconds: 40, every: 200 });
+            }
+            s.aws.front.policy = undefined;
+        }
+        const waiting = async () => (await s.status()).workers.flatMap((w) => w.waiting ?? w.beat?.waiting ?? []);
+        await until('all to be well again', async () => JSON.stringify(await waiting()).includes('is denied') === false, { seconds: 60, every: 500 });
+        assert.ok(s.log().match(/is denied/g).length < 80, 'a refusal is not logged without end');
     });
 });

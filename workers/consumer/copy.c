@@ -53,7 +53,7 @@ static void on_sent(void *arg, const struct aws_reply *reply,
         const struct aws_reply of_entry = {.class = whole ? reply->class : results[0].class,
                                            .code = whole ? reply->code : results[0].code,
                                            .message = whole ? reply->message : results[0].message};
-        queues_failed(c->to, "sqs:SendMessage", "a copy could not be sent, trying again",
+        queues_failed(c->to, QUEUE_SEND, "a copy could not be sent, trying again",
                       whole ? reply : &of_entry);
         if (whole && reply->class == AWS_MISSING)
             queues_lost(c->to);
@@ -62,7 +62,7 @@ static void on_sent(void *arg, const struct aws_reply *reply,
     }
     if (c->after)
         fault_point(c->after);
-    queues_recovered(c->to);
+    queues_worked(c->to, QUEUE_SEND);
     c->done(c->arg, c->work);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/aws/obstacle.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
@@ -31,6 +32,15 @@ static bool is_gone(const struct batch_result *r)
            (r->class == AWS_INVALID || r->class == AWS_MISSING || r->class == AWS_CONFLICT);
 }
 
+/* What passes by itself is tried again in silence. */
+static void tell(struct work *w, const struct batch_result *r)
+{
+    const struct aws_reply reply = {.class = r->class, .code = r->code, .message = r->message};
+    if (is_gone(r) || obstacle_is_for_people(&reply))
+        queues_message_failed(w->queue, w->message.id, QUEUE_VISIBILITY, "its lease is lost",
+                              &reply, "somebody else may receive it");
+}
+
 static void on_extended(void *arg, uint64_t id, const struct batch_result *r)
 {
     struct lease *l = arg;
@@ -39,6 +49,7 @@ static void on_extended(void *arg, uint64_t id, const struct batch_result *r)
         return;
     w->extending = false;
     if (r->ok) {
+        queues_worked(w->queue, QUEUE_VISIBILITY);
         l->counters->extended++;
         int64_t length = w->lease_s * INT64_C(1000);
         w->until_mono_ms = r->sent_mono_ms + length - LEASE_MARGIN_MS;
@@ -46,12 +57,12 @@ static void on_extended(void *arg, uint64_t id, const struct batch_result *r)
     } else {
         w->extend_at_mono_ms = clock_mono_ms() + RETRY_MS;
     }
+    if (!r->ok && !w->lease_stopped)
+        tell(w, r);
     if (w->lease_stopped) {
         l->callbacks->stopped(l->arg, w);
     } else if (is_gone(r)) {
         w->lease_stopped = true;
-        log_warn("message %s of queue \"%s\": its lease is lost: %s", w->message.id, w->queue->name,
-                 r->code);
         l->callbacks->lost(l->arg, w);
     }
 }

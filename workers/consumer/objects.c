@@ -141,13 +141,9 @@ static void refused(struct object_write *w, const char *action, const struct aws
 {
     struct objects *all = w->all;
     char *what = xasprintf("bucket \"%s\"", all->bucket);
-    const struct obstacle obstacle = {.what = what,
-                                      .key = "dead_letters",
-                                      .action = action,
-                                      .role = "consumer",
-                                      .region = all->endpoint->region,
-                                      .reply = reply};
-    char *text = obstacle_failure(&obstacle, "a dead letter could not be stored, trying again");
+    const struct obstacle_object object = {what, "dead_letters", "consumer", all->endpoint->region};
+    char *text =
+        obstacle_failure(&object, action, "a dead letter could not be stored, trying again", reply);
     if (strncmp(text, all->trouble, sizeof(all->trouble) - 1) != 0)
         log_warn("%s", text);
     snprintf(all->trouble, sizeof(all->trouble), "%s", text);

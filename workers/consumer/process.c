@@ -169,7 +169,7 @@ static void no_ledger(struct process *p, struct work *w, const char *error)
 {
     char text[sizeof(p->trouble)];
     p->counters->unreachable++;
-    snprintf(text, sizeof(text), "ledger: %s; %s", error,
+    snprintf(text, sizeof(text), "%s; %s", error,
              w->source->deliver_in_outage ? "delivering without it (ledger.outage)"
                                           : "events wait (ledger.outage)");
     if (strcmp(text, p->trouble) != 0)
@@ -302,8 +302,7 @@ static void handle(struct process *p, struct work *w)
     } else {
         read_poison(p, w);
     }
-    if (!w->is_poison &&
-        !route_readable(w->source, &w->message, w->hook, malformed, &route)) {
+    if (!w->is_poison && !route_readable(w->source, &w->message, w->hook, malformed, &route)) {
         settle_inspect(p->settle, w, route.reason);
         return;
     }

@@ -151,39 +151,54 @@ const char *queues_error(const struct queues *all, const char *name, bool *open_
     return NULL;
 }
 
-char *queues_failure(const struct queue *q, const char *object, const char *action,
-                     const char *failure, const struct aws_reply *reply)
+static const char *const actions[QUEUE_ACTIONS] = {
+    [QUEUE_RECEIVE] = "sqs:ReceiveMessage",
+    [QUEUE_SEND] = "sqs:SendMessage",
+    [QUEUE_DELETE] = "sqs:DeleteMessage",
+    [QUEUE_VISIBILITY] = "sqs:ChangeMessageVisibility",
+};
+
+static char *failure_text(const struct queue *q, enum queue_action action, const char *failure,
+                          const struct aws_reply *reply)
 {
+    char *what = xasprintf("queue \"%s\"", q->name);
     char *key = xasprintf("queues.%s", q->name);
-    const struct obstacle obstacle = {.what = object,
-                                      .key = key,
-                                      .action = action,
-                                      .role = "consumer",
-                                      .region = q->endpoint->region,
-                                      .reply = reply};
-    char *text = obstacle_failure(&obstacle, failure);
+    const struct obstacle_object object = {what, key, "consumer", q->endpoint->region};
+    char *text = obstacle_failure(&object, actions[action], failure, reply);
     free(key);
+    free(what);
     return text;
 }
 
-void queues_failed(struct queue *q, const char *action, const char *failure,
+void queues_failed(struct queue *q, enum queue_action action, const char *failure,
                    const struct aws_reply *reply)
 {
-    char *what = xasprintf("queue \"%s\"", q->name);
-    char *text = queues_failure(q, what, action, failure, reply);
-    if (strncmp(text, q->trouble, sizeof(q->trouble) - 1) != 0)
+    char *trouble = q->troubles[action];
+    char *text = failure_text(q, action, failure, reply);
+    if (strncmp(text, trouble, QUEUE_TROUBLE_BYTES - 1) != 0)
         log_warn("%s", text);
-    snprintf(q->trouble, sizeof(q->trouble), "%s", text);
-    q->all->callbacks->trouble(q->all->arg, q->trouble);
+    snprintf(trouble, QUEUE_TROUBLE_BYTES, "%s", text);
+    q->all->callbacks->trouble(q->all->arg, trouble);
     free(text);
-    free(what);
 }
 
-void queues_recovered(struct queue *q)
+void queues_message_failed(struct queue *q, const char *message_id, enum queue_action action,
+                           const char *failure, const struct aws_reply *reply, const char *then)
 {
-    if (*q->trouble)
-        log_info("queue \"%s\": works again", q->name);
-    *q->trouble = '\0';
+    if (obstacle_is_for_people(reply)) {
+        queues_failed(q, action, failure, reply);
+        return;
+    }
+    char *text = failure_text(q, action, failure, reply);
+    log_warn("message %s of %s; %s", message_id, text, then);
+    free(text);
+}
+
+void queues_worked(struct queue *q, enum queue_action action)
+{
+    if (*q->troubles[action])
+        log_info("queue \"%s\": %s works again", q->name, actions[action]);
+    *q->troubles[action] = '\0';
 }
 
 void queues_waiting(const struct queues *all, json_t *list)
@@ -193,7 +208,8 @@ void queues_waiting(const struct queues *all, json_t *list)
         const char *opening = opening_waiting(e->open);
         if (opening)
             json_array_append_new(list, json_string(opening));
-        else if (*e->queue.trouble)
-            json_array_append_new(list, json_string(e->queue.trouble));
+        for (int action = 0; !opening && action < QUEUE_ACTIONS; action++)
+            if (*e->queue.troubles[action])
+                json_array_append_new(list, json_string(e->queue.troubles[action]));
     }
 }

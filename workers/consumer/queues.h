@@ -17,6 +17,14 @@ struct event_base;
 
 #define QUEUE_TROUBLE_BYTES 768
 
+enum queue_action { /* each may be refused by itself */
+                    QUEUE_RECEIVE,
+                    QUEUE_SEND,
+                    QUEUE_DELETE,
+                    QUEUE_VISIBILITY,
+                    QUEUE_ACTIONS
+};
+
 struct queue {
     size_t index;                        /* 0.. in the order of queues_add */
     const char *name;                    /* borrow, of the configuration: the key under "queues" */
@@ -28,7 +36,8 @@ struct queue {
     struct queues *all;                  /* borrow: the table that it is in */
     int64_t polled_until_mono_ms; /* while we stop: a poll of ours that cannot be withdrawn may take
                                      until then what becomes visible; 0: there is none */
-    char trouble[QUEUE_TROUBLE_BYTES]; /* the newest failure in words, "" when all is well */
+    char troubles[QUEUE_ACTIONS][QUEUE_TROUBLE_BYTES]; /* the newest failure of each in words, ""
+                                                          where all is well */
 };
 
 struct queues_callbacks {
@@ -58,17 +67,16 @@ bool queues_all_known(const struct queues *all);
  * source uses it. */
 const char *queues_error(const struct queues *all, const char *name, bool *open_out);
 
-/* Records, logs and reports that the service did not do the action ("sqs:ReceiveMessage") on that
- * queue, with what to do about it; failure says what did not work ("cannot receive"). A repetition
- * is not logged again. */
-void queues_failed(struct queue *q, const char *action, const char *failure,
+/* Records, logs and reports that the service did not do the action on that queue, with what to do
+ * about it; failure says what did not work ("cannot receive"). A repetition is not logged again. */
+void queues_failed(struct queue *q, enum queue_action action, const char *failure,
                    const struct aws_reply *reply);
-/* What is said of that: object ("message 1 of queue \"x\"") did not get the action done (malloc).
- */
-char *queues_failure(const struct queue *q, const char *object, const char *action,
-                     const char *failure, const struct aws_reply *reply);
-/* All is well again. */
-void queues_recovered(struct queue *q);
+/* The same where it is one message's: what somebody has to mend is the queue's trouble, and of
+ * everything else a line tells of the message and what follows ("it will be received again"). */
+void queues_message_failed(struct queue *q, const char *message_id, enum queue_action action,
+                           const char *failure, const struct aws_reply *reply, const char *then);
+/* It was done. */
+void queues_worked(struct queue *q, enum queue_action action);
 /* Appends the troubles to an array of texts. */
 void queues_waiting(const struct queues *all, json_t *list);
 

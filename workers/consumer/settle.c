@@ -49,15 +49,11 @@ void settle_leave(struct settle *s, struct work *w)
     inflight_remove(s->inflight, w);
 }
 
-static void tell(const struct work *w, const char *action, const char *failure,
+static void tell(struct work *w, enum queue_action action, const char *failure,
                  const struct batch_result *r, const char *then)
 {
     const struct aws_reply reply = {.class = r->class, .code = r->code, .message = r->message};
-    char *what = xasprintf("message %s of queue \"%s\"", w->message.id, w->queue->name);
-    char *text = queues_failure(w->queue, what, action, failure, &reply);
-    log_warn("%s; %s", text, then);
-    free(text);
-    free(what);
+    queues_message_failed(w->queue, w->message.id, action, failure, &reply, then);
 }
 
 static void on_deleted(void *arg, uint64_t id, const struct batch_result *r)
@@ -68,10 +64,11 @@ static void on_deleted(void *arg, uint64_t id, const struct batch_result *r)
         return;
     if (r->ok) {
         s->counters->deleted++;
+        queues_worked(w->queue, QUEUE_DELETE);
         fault_point("consumer.deleted");
     } else {
         s->counters->delete_failed++;
-        tell(w, "sqs:DeleteMessage", "not deleted", r, "it will be received again");
+        tell(w, QUEUE_DELETE, "not deleted", r, "it will be received again");
     }
     settle_leave(s, w);
 }
@@ -82,8 +79,10 @@ static void on_yielded(void *arg, uint64_t id, const struct batch_result *r)
     struct work *w = inflight_find(s->inflight, id);
     if (!w)
         return;
-    if (!r->ok)
-        tell(w, "sqs:ChangeMessageVisibility", "its visibility could not be set", r,
+    if (r->ok)
+        queues_worked(w->queue, QUEUE_VISIBILITY);
+    else
+        tell(w, QUEUE_VISIBILITY, "its visibility could not be set", r,
              "it comes again when its lease ends");
     settle_leave(s, w);
 }

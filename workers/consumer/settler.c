@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
+#include "common/aws/obstacle.h"
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
@@ -100,6 +101,10 @@ static void on_visible(void *arg, uint64_t id, const struct batch_result *result
         job->settled++;
         s->counters->settled++;
     } else {
+        const struct aws_reply reply = {
+            .class = result->class, .code = result->code, .message = result->message};
+        if (obstacle_is_for_people(&reply))
+            queues_failed(m->queue, QUEUE_VISIBILITY, "a message could not be given back", &reply);
         log_info("a message that %s had in work was not given back to queue \"%s\" (%s); unless it "
                  "is gone, it comes again when its lease ends",
                  job->worker, m->queue->name, result->code);

@@ -79,7 +79,8 @@ static int read_source(struct sources *all, struct event_base *base, const json_
     if (conf_bool(one, "ledger")) {
         const struct ledger_config config = {.table = conf_str(conf, "ledger.table"),
                                              .claim_ms = s->visibility_s * INT64_C(1000),
-                                             .retention_s = conf_int(conf, "ledger.retention_s")};
+                                             .retention_s = conf_int(conf, "ledger.retention_s"),
+                                             .role = "consumer"};
         s->ledger = ledger_new(means->client, means->ledger, &config);
         if (!all->kills)
             all->kills = ledger_kills_new(means->client, means->ledger, &config);

@@ -16,6 +16,7 @@
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "common/base/log_rate.h"
 #include "common/base/xalloc.h"
 #include "workers/ingest/sending.h"
 
@@ -23,7 +24,8 @@
 #define LONGEST_PAUSE_MS 500
 #define CALL_PAUSE_MS 50 /* after a call that failed as a whole */
 #define CALL_ATTEMPTS 20 /* aws_call's own retries end at the deadline, not at a number */
-#define ATTEMPT_MS 5000  /* one attempt; longer deadlines get another */
+#define TOLD_EVERY_MS 1000
+#define ATTEMPT_MS 5000 /* one attempt; longer deadlines get another */
 
 enum state { WAITING, SENDING, PAUSED };
 
@@ -69,6 +71,7 @@ struct enqueue {
     size_t pending;         /* items not answered */
     struct limiter limiter; /* of sends at once */
     struct sending sending;
+    struct log_rate told; /* of calls that failed */
     int64_t quiet_until_mono_ms;
     struct event *quiet; /* own: pumps when the quiet time is over */
     struct enqueue_stats stats;
@@ -204,6 +207,24 @@ static void note_entry(struct enqueue *q, const struct sqs_entry_result *result)
         throttled(q);
 }
 
+/* Logs it, and returns what is in the way without the queue's name, for health (malloc). */
+static char *tell(struct enqueue *q, size_t count, const struct aws_reply *reply)
+{
+    char *what = xasprintf("queue \"%s\"", q->options.name);
+    char *key = xasprintf("queues.%s", q->options.name);
+    char *failure = xasprintf("sending %zu events failed", count);
+    const struct obstacle_object object = {what, key, "ingest", q->options.endpoint->region};
+    char *text = obstacle_failure(&object, "sqs:SendMessage", failure, reply);
+    int64_t left_out;
+    if (log_rate_due(&q->told, clock_mono_ms(), TOLD_EVERY_MS, &left_out))
+        log_warn("%s (%lld more failures since the last such line)", text, (long long)left_out);
+    memmove(text, text + strlen(what) + 2, strlen(text + strlen(what) + 2) + 1);
+    free(failure);
+    free(key);
+    free(what);
+    return text;
+}
+
 static void settle_entry(struct item *it, const struct sqs_entry_result *result)
 {
     struct enqueue *q = it->queue;
@@ -220,8 +241,9 @@ static void settle_entry(struct item *it, const struct sqs_entry_result *result)
                result->class != AWS_TOO_LARGE) {
         pause_item(it);
     } else {
-        log_warn("queue \"%s\": refused an event for good: %s: %s", q->options.name, result->code,
-                 result->message);
+        const struct aws_reply reply = {
+            .class = result->class, .code = result->code, .message = result->message};
+        free(tell(q, 1, &reply));
         answer(it, false);
         item_free(it);
     }
@@ -249,26 +271,6 @@ static void settle_failed_call(struct enqueue *q, struct send *s, enum aws_class
         be_quiet(q, clock_mono_ms() + CALL_PAUSE_MS);
 }
 
-static void tell(struct enqueue *q, size_t count, const struct aws_reply *reply)
-{
-    char *what = xasprintf("queue \"%s\"", q->options.name);
-    char *key = xasprintf("queues.%s", q->options.name);
-    char *failure = xasprintf("sending %zu events failed", count);
-    const struct obstacle obstacle = {.what = what,
-                                      .key = key,
-                                      .action = "sqs:SendMessage",
-                                      .role = "ingest",
-                                      .region = q->options.endpoint->region,
-                                      .reply = reply};
-    char *text = obstacle_failure(&obstacle, failure);
-    log_warn("%s", text);
-    sending_failed(&q->sending, clock_mono_ms(), text + strlen(what) + 2);
-    free(text);
-    free(failure);
-    free(key);
-    free(what);
-}
-
 static void on_sent(void *arg, const struct aws_reply *reply,
                     const struct sqs_entry_result *results, size_t count)
 {
@@ -282,7 +284,9 @@ static void on_sent(void *arg, const struct aws_reply *reply,
         for (size_t i = 0; i < s->count; i++)
             settle_entry(s->items[i], &results[i]);
     } else {
-        tell(q, s->count, reply);
+        char *why = tell(q, s->count, reply);
+        sending_failed(&q->sending, clock_mono_ms(), why);
+        free(why);
         if (reply->class == AWS_MISSING) {
             free(q->url);
             q->url = NULL;

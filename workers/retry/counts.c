@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "common/aws/endpoint.h"
+#include "common/aws/obstacle.h"
 #include "common/aws/queue_open.h"
 #include "common/aws/sqs.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
 #include "workers/permissions.h"
@@ -24,6 +26,7 @@ struct queue {
     char *url;                 /* own; NULL until open */
     uint64_t call;             /* under way, or 0 */
     int64_t read_ms;
+    char *trouble; /* own: why its messages cannot be counted, or NULL */
 };
 
 struct counts {
@@ -46,13 +49,31 @@ static int64_t attribute(const json_t *attributes, const char *name)
     return text ? strtoll(text, NULL, 10) : 0;
 }
 
+static void set_trouble(struct queue *q, const struct aws_reply *reply)
+{
+    char *what = xasprintf("queue \"%s\"", q->entry.queue);
+    char *key = xasprintf("queues.%s", q->entry.queue);
+    const struct obstacle_object object = {what, key, "retry", endpoint_aws(q->endpoint)->region};
+    char *text = obstacle_text(&object, "sqs:GetQueueAttributes", reply);
+    if (!q->trouble || strcmp(q->trouble, text) != 0)
+        log_warn("its messages cannot be counted: %s", text);
+    free(q->trouble);
+    q->trouble = text;
+    free(key);
+    free(what);
+}
+
 static void on_attributes(void *arg, const struct aws_reply *reply)
 {
     struct queue *q = arg;
     q->call = 0;
     const json_t *attributes = json_object_get(reply->json, "Attributes");
+    if (reply->class != AWS_OK && obstacle_is_for_people(reply))
+        set_trouble(q, reply);
     if (reply->class != AWS_OK || !attributes)
         return;
+    free(q->trouble);
+    q->trouble = NULL;
     q->entry.waiting = attribute(attributes, "ApproximateNumberOfMessages") +
                        attribute(attributes, "ApproximateNumberOfMessagesDelayed");
     q->entry.in_work = attribute(attributes, "ApproximateNumberOfMessagesNotVisible");
@@ -156,6 +177,7 @@ void counts_free(struct counts *c)
         opening_free(q->open);
         endpoint_free(q->endpoint);
         free(q->url);
+        free(q->trouble);
     }
     event_free(c->timer);
     free(c->queues);
@@ -202,7 +224,8 @@ json_t *counts_waiting(const struct counts *c)
 {
     json_t *texts = json_array();
     for (size_t i = 0; i < c->count; i++) {
-        const char *text = opening_waiting(c->queues[i].open);
+        const struct queue *q = &c->queues[i];
+        const char *text = q->open ? opening_waiting(q->open) : q->trouble;
         if (text)
             json_array_append_new(texts, json_string(text));
     }

@@ -5,8 +5,11 @@
 
 #include "common/aws/bucket_open.h"
 #include "common/aws/endpoint.h"
+#include "common/aws/obstacle.h"
 #include "common/aws/table_open.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/log_rate.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
 #include "common/delivery/deadletter_object.h"
@@ -19,6 +22,7 @@
 
 #define CLAIM_MS 30000 /* of a ledger record; extended while a redrive runs */
 #define HOUR_MS 3600000
+#define TOLD_EVERY_MS 1000
 #define OTHER_CLOCK_MS 5000 /* by which a claim of another host counts longer */
 
 const struct s3_options dead_letters_patience = {
@@ -36,6 +40,7 @@ struct dead_letters_own {
     struct named *destinations;
     size_t count;
     uint64_t versioning_call; /* 0: none is under way */
+    struct log_rate told;     /* of failures */
     struct dead_letters_callbacks to;
 };
 
@@ -136,7 +141,8 @@ struct dead_letters *dead_letters_new(struct event_base *base, struct aws_client
     d->table_at = endpoint_aws(own->table);
     const struct ledger_config config = {.table = d->table,
                                          .claim_ms = CLAIM_MS,
-                                         .retention_s = conf_int(conf, "ledger.retention_s")};
+                                         .retention_s = conf_int(conf, "ledger.retention_s"),
+                                         .role = "retry"};
     d->ledger = ledger_new(client, d->table_at, &config);
     const struct bucket_open_options bucket = {d->bucket, d->prefix, "retry"};
     own->bucket_open = bucket_open_start(base, client, d->s3, &bucket, on_bucket, d);
@@ -184,6 +190,24 @@ const char *dead_letters_table_error(const struct dead_letters *d, bool *open_ou
 {
     *open_out = !d->own->table_open;
     return opening_error(d->own->table_open);
+}
+
+char *dead_letters_failure(const struct dead_letters *d, const char *action,
+                           const struct aws_reply *reply)
+{
+    bool of_table = strncmp(action, "dynamodb:", 9) == 0;
+    char *what =
+        of_table ? xasprintf("table \"%s\"", d->table) : xasprintf("bucket \"%s\"", d->bucket);
+    const struct obstacle_object object = {what, of_table ? "ledger.table" : "dead_letters",
+                                           "retry", of_table ? d->table_at->region : d->s3->region};
+    char *failure = xasprintf("%s failed", action);
+    char *text = obstacle_failure(&object, action, failure, reply);
+    int64_t left_out;
+    if (log_rate_due(&d->own->told, clock_mono_ms(), TOLD_EVERY_MS, &left_out))
+        log_warn("%s (%lld more failures since the last such line)", text, (long long)left_out);
+    free(failure);
+    free(what);
+    return text;
 }
 
 static void on_deleted(void *arg, const struct aws_reply *reply)

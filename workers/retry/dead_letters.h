@@ -69,6 +69,11 @@ void dead_letters_beyond(const struct dead_letters *d, const struct params *filt
  * since clocks differ; one of a process that has died here does not count. */
 bool dead_letters_held(const struct deadletter_object *o);
 
+/* What the bucket or the table did not do, with what to do about it (malloc; obstacle.h). action:
+ * "s3:GetObject"; a table's has another service's name. It is logged too, but not each time. */
+char *dead_letters_failure(const struct dead_letters *d, const char *action,
+                           const struct aws_reply *reply);
+
 /* For calls that a person waits for. */
 extern const struct s3_options dead_letters_patience;
 

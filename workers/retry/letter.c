@@ -56,15 +56,17 @@ static void end(struct letter *l, enum letter_answer answer, const char *text)
     l->own->done(l->own->arg, answer, text);
 }
 
-static void end_by_reply(struct letter *l, const struct aws_reply *reply)
+static void end_by_reply(struct letter *l, const char *action, const struct aws_reply *reply)
 {
-    char *text = xasprintf("%s: %s", *reply->code ? reply->code : aws_class_word(reply->class),
-                           reply->message);
-    enum letter_answer answer = reply->class == AWS_MISSING    ? LETTER_GONE
-                                : reply->class == AWS_CONFLICT ? LETTER_CHANGED
-                                                               : LETTER_TROUBLE;
-    end(l, answer, text);
-    free(text);
+    if (reply->class == AWS_MISSING && strcmp(reply->code, "NoSuchBucket") != 0) {
+        end(l, LETTER_GONE, "there is no such dead letter");
+    } else if (reply->class == AWS_CONFLICT) {
+        end(l, LETTER_CHANGED, "it was changed meanwhile");
+    } else {
+        char *text = dead_letters_failure(l->own->d, action, reply);
+        end(l, LETTER_TROUBLE, text);
+        free(text);
+    }
 }
 
 static void keep(struct letter *l, const struct s3_got *got)
@@ -82,7 +84,7 @@ static void on_read(void *arg, const struct aws_reply *reply, const struct s3_go
     char why[WHY_BYTES];
     l->own->call = 0;
     if (!got) {
-        end_by_reply(l, reply);
+        end_by_reply(l, "s3:GetObject", reply);
         return;
     }
     keep(l, got);
@@ -106,7 +108,7 @@ static void on_looked(void *arg, const struct aws_reply *reply, const struct s3_
     struct letter_own *own = l->own;
     own->call = 0;
     if (!got) {
-        end_by_reply(l, reply);
+        end_by_reply(l, "s3:GetObject", reply);
     } else if (got->body_len == own->text_len && memcmp(got->body, own->text, own->text_len) == 0) {
         keep(l, got);
         end(l, LETTER_OK, "");
@@ -131,7 +133,7 @@ static void on_stored(void *arg, const struct aws_reply *reply, const char *etag
         own->call = s3_get_object(d->client, d->s3, d->bucket, l->key, &dead_letters_patience,
                                   on_looked, l);
     } else {
-        end_by_reply(l, reply);
+        end_by_reply(l, "s3:PutObject", reply);
     }
 }
 
@@ -164,7 +166,7 @@ static void on_deleted(void *arg, const struct aws_reply *reply)
     if (reply->class == AWS_OK)
         end(l, LETTER_OK, "");
     else
-        end_by_reply(l, reply);
+        end_by_reply(l, "s3:DeleteObject", reply);
 }
 
 void letter_delete(struct letter *l, letter_cb *done, void *arg)

@@ -13,6 +13,7 @@
 #define LOOK_AT_MOST 2000 /* keys in one request */
 #define COUNT_AT_MOST 1000
 #define EVENTS_MS 15000
+#define TROUBLES_MAX 10 /* a bucket that refuses is not asked for each of its objects */
 #define SUMMARY_MS 8000
 
 /* ---- one ---- */
@@ -79,6 +80,7 @@ struct events {
     json_t *found[LOOK_AT_MOST];  /* own: by index, NULL where it is not wanted */
     size_t count;                 /* of found */
     json_t *errors;               /* own */
+    struct reading *reading;      /* borrowed: frees itself */
     listing_cb *done;
     void *arg;
 };
@@ -95,6 +97,8 @@ static bool add_event(void *arg, size_t index, const struct letter *letter,
     bool shown = answer == LETTER_OK           ? dead_letters_match(e->params, letter->object)
                  : answer == LETTER_UNREADABLE ? !has_filter(e->params)
                                                : false;
+    if (answer == LETTER_TROUBLE && json_array_size(e->errors) == TROUBLES_MAX - 1)
+        reading_stop(e->reading);
     if (answer == LETTER_TROUBLE) {
         char *error = xasprintf("%s: %s", letter->key, text);
         json_array_append_new(e->errors, reply_text(error));
@@ -118,7 +122,7 @@ static void end_events(void *arg, const struct walk_end *end)
             json_array_append_new(list, e->found[i]);
     if (*end->error)
         json_array_append_new(e->errors, reply_text(end->error));
-    int status = *end->error && json_array_size(list) == 0 ? 503 : 200;
+    int status = json_array_size(e->errors) > 0 && json_array_size(list) == 0 ? 503 : 200;
     json_t *body = json_object();
     json_object_set_new(body, "events", list);
     json_object_set_new(body, "errors", e->errors);
@@ -150,15 +154,16 @@ void listing_events(const struct dead_letters *d, struct params *params, listing
         .done = end_events,
         .arg = e,
     };
-    reading_start(d, &reading);
+    e->reading = reading_start(d, &reading);
 }
 
 /* ---- how many ---- */
 
 struct summary {
     json_t *counts; /* own */
-    size_t total, parked;
-    json_t *errors; /* own */
+    size_t total, parked, troubles;
+    json_t *errors;          /* own */
+    struct reading *reading; /* borrowed: frees itself */
     listing_cb *done;
     void *arg;
 };
@@ -192,8 +197,10 @@ static bool add_to_summary(void *arg, size_t index, const struct letter *letter,
     struct summary *s = arg;
     const struct deadletter_object *o = letter->object;
     (void)index;
-    if (answer == LETTER_TROUBLE && json_array_size(s->errors) == 0)
+    if (answer == LETTER_TROUBLE && s->troubles == 0)
         json_array_append_new(s->errors, reply_text(text));
+    if (answer == LETTER_TROUBLE && ++s->troubles == TROUBLES_MAX)
+        reading_stop(s->reading);
     if (answer != LETTER_OK && answer != LETTER_UNREADABLE)
         return false;
     json_t *one =
@@ -210,7 +217,7 @@ static void end_summary(void *arg, const struct walk_end *end)
     struct summary *s = arg;
     if (*end->error)
         json_array_append_new(s->errors, reply_text(end->error));
-    int status = *end->error && s->total == 0 ? 503 : 200;
+    int status = json_array_size(s->errors) > 0 && s->total == 0 ? 503 : 200;
     json_t *body = json_object();
     json_object_set_new(body, "total", json_integer((json_int_t)s->total));
     json_object_set_new(body, "parked", json_integer((json_int_t)s->parked));
@@ -238,5 +245,5 @@ void listing_summary(const struct dead_letters *d, listing_cb *done, void *arg)
         .done = end_summary,
         .arg = s,
     };
-    reading_start(d, &reading);
+    s->reading = reading_start(d, &reading);
 }

@@ -32,8 +32,7 @@ static void on_page(void *arg, const struct aws_reply *reply, const struct s3_li
     struct pages *p = arg;
     p->call = 0;
     if (reply->class != AWS_OK) {
-        char *error =
-            xasprintf("the dead letters cannot be listed: %s: %s", reply->code, reply->message);
+        char *error = dead_letters_failure(p->d, "s3:ListBucket", reply);
         walk_page(p->walk, NULL, 0, false, error);
         free(error);
         return;

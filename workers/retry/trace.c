@@ -116,7 +116,9 @@ static void on_record(void *arg, const struct aws_reply *reply)
     const json_t *item = json_object_get(reply->json, "Item");
     bool by_name = !t->dead_letter;
     if (reply->class != AWS_OK) {
-        add_error(t, "the ledger cannot be read", *reply->code ? reply->code : reply->message);
+        char *text = dead_letters_failure(t->d, "dynamodb:GetItem", reply);
+        add_error(t, "the ledger cannot be read", text);
+        free(text);
     } else if (item) {
         t->record = record_json(item, t->ledger_id);
         if (!*t->trace_id)

@@ -62,7 +62,8 @@ static void start(struct peer *p, const json_t *in)
     p->table = xstrdup(peer_text(in, "table"));
     struct ledger_config config = {.table = p->table,
                                    .claim_ms = peer_number(in, "claim_ms"),
-                                   .retention_s = peer_number(in, "retention_s")};
+                                   .retention_s = peer_number(in, "retention_s"),
+                                   .role = "consumer"};
     p->ledger = ledger_new(p->client, &p->endpoint, &config);
     p->kills = ledger_kills_new(p->client, &p->endpoint, &config);
     p->answer = json_object();

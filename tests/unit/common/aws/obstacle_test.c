@@ -11,13 +11,8 @@ static void assert_text(enum aws_class class, int status, const char *code, cons
 {
     const struct aws_reply reply = {
         .class = class, .status = status, .code = code, .message = message};
-    const struct obstacle o = {.what = "queue \"q\"",
-                               .key = "queues.q",
-                               .action = "sqs:GetQueueAttributes",
-                               .role = "ingest",
-                               .region = "eu-west-1",
-                               .reply = &reply};
-    char *text = obstacle_text(&o);
+    static const struct obstacle_object o = {"queue \"q\"", "queues.q", "ingest", "eu-west-1"};
+    char *text = obstacle_text(&o, "sqs:GetQueueAttributes", &reply);
     assert_string_equal(text, expected);
     assert_int_equal(obstacle_is_definite(&reply), is_definite);
     free(text);
@@ -37,6 +32,15 @@ static void each_obstacle_has_its_fix(void **state)
         AWS_DENIED, 403, "InvalidClientTokenId", "bad key", true,
         "queue \"q\": the credentials are refused; correct the access key, its secret or the "
         "session token (InvalidClientTokenId: bad key)");
+    assert_text(AWS_DENIED, 400, "KMS.AccessDeniedException", "no", true,
+                "queue \"q\": its KMS key refuses sqs:GetQueueAttributes; see that the key is "
+                "enabled, and allow kms:Decrypt and kms:GenerateDataKey on it to the account of "
+                "this service, as etc/iam/ingest.json does (KMS.AccessDeniedException: no)");
+    assert_text(AWS_DENIED, 403, "AccessDenied", "not authorized to perform kms:Decrypt", true,
+                "queue \"q\": its KMS key refuses sqs:GetQueueAttributes; see that the key is "
+                "enabled, and allow kms:Decrypt and kms:GenerateDataKey on it to the account of "
+                "this service, as etc/iam/ingest.json does (AccessDenied: not authorized to "
+                "perform kms:Decrypt)");
     assert_text(AWS_MISSING, 400, "QueueDoesNotExist", "gone", true,
                 "queue \"q\": it does not exist in region eu-west-1 (QueueDoesNotExist); create it "
                 "there, or correct queues.q");
@@ -82,13 +86,8 @@ static void another_region_is_recognised(void **state)
 static void assert_failure(enum aws_class class, const char *code, const char *expected)
 {
     const struct aws_reply reply = {.class = class, .status = 400, .code = code, .message = "no"};
-    const struct obstacle o = {.what = "queue \"q\"",
-                               .key = "queues.q",
-                               .action = "sqs:ReceiveMessage",
-                               .role = "consumer",
-                               .region = "eu-west-1",
-                               .reply = &reply};
-    char *text = obstacle_failure(&o, "cannot receive");
+    static const struct obstacle_object o = {"queue \"q\"", "queues.q", "consumer", "eu-west-1"};
+    char *text = obstacle_failure(&o, "sqs:ReceiveMessage", "cannot receive", &reply);
     assert_string_equal(text, expected);
     free(text);
 }

@@ -193,12 +193,12 @@ static struct {
     int attempts;
     bool attempts_over, key_conflict;
     int64_t wait_ms;
-    char error[128];
+    char error[512];
     enum aws_class class;
     struct ledger_claim *claim; /* own */
     int written_count;
     enum ledger_written written;
-    char written_error[128];
+    char written_error[512];
 } seen;
 
 static void on_result(void *arg, const struct ledger_result *result)
@@ -237,11 +237,12 @@ static int set_up(void **state)
 {
     (void)state;
     static const struct ledger_config config = {
-        .table = "t", .claim_ms = 30000, .retention_s = 1000};
+        .table = "t", .claim_ms = 30000, .retention_s = 1000, .role = "consumer"};
+    static const struct aws_endpoint endpoint = {.region = "eu-west-1"};
     fake_wall_ms = WALL_MS;
     fake_mono_ms = MONO_MS;
     memset(&seen, 0, sizeof(seen));
-    ledger = ledger_new(NULL, NULL, &config);
+    ledger = ledger_new(NULL, &endpoint, &config);
     ledger->clock_known = true; /* but for the_clock_is_asked_for_first */
     return 0;
 }
@@ -520,13 +521,21 @@ static void no_answer(void **state)
     (void)state;
     static const enum aws_class classes[] = {AWS_TRANSIENT, AWS_THROTTLED, AWS_DENIED,
                                              AWS_MISSING,   AWS_INVALID,   AWS_NO_KEY};
+    static const char passing[] = "table \"t\": the ledger does not answer: some words (SomeCode)";
+    static const char *const errors[] = {
+        [AWS_DENIED] = "table \"t\": dynamodb:UpdateItem is denied; allow it to the account of "
+                       "this service, etc/iam/consumer.json is the policy",
+        [AWS_MISSING] = "table \"t\": it does not exist in region eu-west-1 (SomeCode); create it "
+                        "there, or correct ledger.table",
+        [AWS_NO_KEY] = NULL};
     for (size_t i = 0; i < 6; i++) {
         seen.count = 0;
         start_claim(6);
         answer(classes[i], "", NULL, NULL);
         assert_int_equal(seen.count, 1);
         assert_int_equal(seen.answer, LEDGER_UNREACHABLE);
-        assert_string_equal(seen.error, "SomeCode: some words");
+        assert_memory_equal(seen.error, errors[classes[i]] ? errors[classes[i]] : passing,
+                            strlen(errors[classes[i]] ? errors[classes[i]] : passing));
         assert_int_equal(seen.class, classes[i]);
     }
     seen.count = 0;
@@ -761,7 +770,8 @@ static void a_write_without_an_answer_can_be_repeated(void **state)
     start_write(LEDGER_DELIVERED, true);
     answer(AWS_TRANSIENT, "", NULL, NULL);
     assert_int_equal(seen.written, LEDGER_FAILED);
-    assert_string_equal(seen.written_error, "some words");
+    assert_string_equal(seen.written_error,
+                        "table \"t\": the ledger does not answer: some words (SomeCode)");
     assert_int_equal(ledger_claim_record(seen.claim)->state, LEDGER_OPEN);
     char *token = xstrdup(sent_text(":write"));
     start_write(LEDGER_DELIVERED, true);

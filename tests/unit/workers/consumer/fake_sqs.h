@@ -248,7 +248,7 @@ struct opening *queue_open_start(struct event_base *base, struct aws_client *cli
                                  void *arg)
 {
     static const struct opening_kind kind = {fake_open_ask, fake_open_drop};
-    const struct opening_object object = {options->name, options->key, options->role, "local"};
+    const struct obstacle_object object = {options->name, options->key, options->role, "local"};
     struct fake_queue_open *open = xcalloc(1, sizeof(*open));
     (void)endpoint;
     open->timer = evtimer_new(base, fake_opened, open);

@@ -261,7 +261,8 @@ static int set_up(void **state)
     t.inflight = inflight_new();
     t.conf = json_loads(CONF, 0, NULL);
     t.errands = errands_new(fake_base, NULL, NULL, NULL, NULL);
-    const struct sources_means nowhere = {.errands = t.errands};
+    static const struct aws_endpoint table = {.region = "eu-west-1"};
+    const struct sources_means nowhere = {.errands = t.errands, .ledger = &table};
     t.sources = sources_new(fake_base, t.conf, t.queues, &nowhere);
     t.source = (struct source *)(uintptr_t)sources_of_queue(t.sources, queues_at(t.queues, 0), "s");
     t.ledger = t.source->ledger;

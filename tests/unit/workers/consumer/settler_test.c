@@ -51,7 +51,8 @@ static int set_up(void **state)
     t.queues = fake_queues(2);
     t.conf = json_loads(CONF, 0, NULL);
     t.errands = errands_new(fake_base, NULL, NULL, NULL, NULL);
-    const struct sources_means nowhere = {.errands = t.errands};
+    static const struct aws_endpoint table = {.region = "eu-west-1"};
+    const struct sources_means nowhere = {.errands = t.errands, .ledger = &table};
     t.sources = sources_new(fake_base, t.conf, t.queues, &nowhere);
     assert_non_null(t.sources);
     t.settler = settler_new(fake_base, t.queues, t.sources, &t.n, on_done, NULL);

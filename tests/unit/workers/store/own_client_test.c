@@ -418,7 +418,7 @@ static void on_written(void *arg, enum ledger_written written, const char *error
 static struct ledger *ledger_of(struct fixture *f)
 {
     static const struct ledger_config config = {
-        .table = "ledger", .claim_ms = 30000, .retention_s = 3600};
+        .table = "ledger", .claim_ms = 30000, .retention_s = 3600, .role = "consumer"};
     return ledger_new(f->client, &f->items, &config);
 }
 
