@@ -7,7 +7,7 @@
 
 #include "common/base/clock.h"
 #include "common/conf/conf.h"
-#include "common/ipc/gate_key.h"
+#include "common/ipc/gate.h"
 #include "workers/delivery_gate.h"
 
 static json_t *time_json(int64_t wall_ms)
