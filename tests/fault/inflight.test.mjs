@@ -178,7 +178,7 @@ describe('settling', { concurrency: 3 }, () => {
         await drained(s, 'cxone');
         await check(s, others);
         assert.equal((await s.sqs.peek('cxone-dlq'))[0].Body, body);
-        const deaths = [...s.log().matchAll(/sluiced consumer-\d+ \(pid \d+\) ended: /g)];
+        const deaths = [...s.log().matchAll(/sluiced consumer-\d+ \(pid \d+\) died: /g)];
         assert.equal(deaths.length, 3);
 
         const { processed } = await letters.retry({ keys: [dead.key] });

@@ -62,7 +62,9 @@ describe('kill -9', { concurrency: 3 }, () => {
                 const { in_flight: n } = await s.health(victim.name);
                 return n >= 20 && n;
             }, { every: 5 });
+            const programs = s.children(victim.pid);
             s.signal('SIGKILL', victim.pid);
+            await until('its programs to be gone', () => !programs.some(({ pid }) => alive(pid)));
             s.release();
             const twice = await check(s, accepted);
             t.diagnostic(`consumer ${i}: ${held} leases held, ${accepted.length} accepted, 0 lost, ${twice} delivered twice`);
