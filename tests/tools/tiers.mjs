@@ -1,7 +1,7 @@
 // Runs the tiers it is given, prints a line for each test, a table of times, and as its very last
 // line "N passed, N failed". The exit status is 0 only where something ran and nothing failed.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { run } from 'node:test';
 import { parseArgs } from 'node:util';
@@ -92,7 +92,7 @@ function execute(argv, options = {}) {
         const child = spawn(argv[0], argv.slice(1), { stdio: ['ignore', 'pipe', 'pipe'], ...options });
         child.stdout.on('data', (data) => (text += data));
         child.stderr.on('data', (data) => (text += data));
-        const timer = setTimeout(() => child.kill('SIGKILL'), options.limitMs ?? 120_000);
+        const timer = setTimeout(() => child.kill('SIGKILL'), options.limitMs ?? 300_000);
         child.on('error', (error) => (text += error));
         child.on('close', (status, signal) => {
             clearTimeout(timer);
@@ -101,10 +101,12 @@ function execute(argv, options = {}) {
     });
 }
 
-// cmocka programs, two at a time; a program that dies is one more failure.
+// cmocka programs, four at a time, as many wait rather than compute; those with the longest source first,
+// which are among the slowest. A program that dies is one more failure.
 async function unitTests() {
     const queue = filesUnder('tests/unit', '_test.c')
-        .map((source) => relative('tests/unit', source).replace(/\.c$/, ''));
+        .map((source) => ({ source, bytes: statSync(source).size })).sort((a, b) => b.bytes - a.bytes)
+        .map(({ source }) => relative('tests/unit', source).replace(/\.c$/, ''));
     async function worker() {
         for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
             const { text, status, signal, seconds } = await execute([`build-asan/unit/${name}`]);
@@ -123,7 +125,7 @@ async function unitTests() {
             }
         }
     }
-    await Promise.all([worker(), worker()]);
+    await Promise.all([worker(), worker(), worker(), worker()]);
 }
 
 async function fuzzTests() {
