@@ -8,6 +8,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <openssl/x509_vfy.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -98,22 +99,55 @@ static enum http_outcome outcome_of(const struct call *call, CURLcode code)
     /* libcurl takes a head that was cut off for a whole one. */
     if (code == CURLE_OK)
         return call->answer.head_done ? HTTP_ANSWERED : HTTP_BROKEN;
-    if (call->answer.too_large)
+    /* libcurl's way to say that one line of the head is longer than it takes. */
+    if (call->answer.too_large || code == CURLE_OUT_OF_MEMORY)
         return HTTP_TOO_LARGE;
     if (sent == 0)
         return HTTP_UNREACHABLE;
     return code == CURLE_OPERATION_TIMEDOUT ? HTTP_TIMEOUT : HTTP_BROKEN;
 }
 
-static const char *words_for(const struct call *call, enum http_outcome outcome, CURLcode code)
+static bool is_unknown_authority(long verified)
+{
+    return verified == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT ||
+           verified == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
+           verified == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
+           verified == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE;
+}
+
+/* What to do about a failure that libcurl's words leave open, or NULL. */
+static const char *fix_for(const struct call *call, CURLcode code)
+{
+    long verified = 0;
+    curl_easy_getinfo(call->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
+    switch (code) {
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return is_unknown_authority(verified) ? "name the authority that signed it in ca_file"
+                                              : NULL;
+    case CURLE_SSL_CACERT_BADFILE:
+        return "ca_file must hold certificates in PEM form";
+    case CURLE_SSL_CERTPROBLEM:
+        return "cert_file and key_file must be a pair in PEM form, the key without a pass phrase";
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        return "check the URL's port, and whether it is http or https";
+    default:
+        return NULL;
+    }
+}
+
+/* In words (malloc). */
+static char *words_for(const struct call *call, enum http_outcome outcome, CURLcode code)
 {
     if (outcome == HTTP_TOO_LARGE)
-        return "the answer is larger than allowed";
+        return xstrdup("the answer is larger than allowed");
     if (code == CURLE_OK)
-        return "the connection ended inside the answer's head";
+        return xstrdup("the connection ended inside the answer's head");
     if (outcome == HTTP_UNREACHABLE && call->refused)
-        return call->refused;
-    return call->error[0] ? call->error : curl_easy_strerror(code);
+        return xstrdup(call->refused);
+    const char *what = call->error[0] ? call->error : curl_easy_strerror(code);
+    const char *fix = fix_for(call, code);
+    return fix ? xasprintf("%s: %s", what, fix) : xstrdup(what);
 }
 
 /* Runs the callback of a call that is over, and frees the call before it. */
@@ -133,7 +167,7 @@ static void finish(struct call *call, CURLcode code)
     call->answer = (struct http_collect){0};
     buf_append(&got.body, "", 0);
     struct http_header *headers = http_collect_headers(&got);
-    char *error = xstrdup(answered ? "" : words_for(call, outcome, code));
+    char *error = answered ? xstrdup("") : words_for(call, outcome, code);
     struct http_answer answer = {
         .outcome = outcome,
         .status = has_status ? (int)status : 0,
@@ -347,11 +381,12 @@ static void set_tls(CURL *easy, const struct http_tls *tls)
         curl_easy_setopt(easy, CURLOPT_CAINFO, tls->ca_file);
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* else the system's stay trusted */
     }
-    if (given(tls->cert_file))
+    if (given(tls->cert_file)) {
         curl_easy_setopt(easy, CURLOPT_SSLCERT, tls->cert_file);
-    if (given(tls->key_file) || given(tls->cert_file))
         curl_easy_setopt(easy, CURLOPT_SSLKEY,
                          given(tls->key_file) ? tls->key_file : tls->cert_file);
+        curl_easy_setopt(easy, CURLOPT_KEYPASSWD, ""); /* else OpenSSL asks at the terminal */
+    }
 }
 
 /* The one place that sees the address which is dialled. */

@@ -178,6 +178,7 @@ function makeCertificates(dir) {
         openssl('x509', '-req', '-in', `${name}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial',
             '-out', `${name}.pem`, '-days', '2', '-extfile', 'san');
     }
+    openssl('ec', '-in', 'client.key', '-aes256', '-passout', 'pass:phrase', '-out', 'locked.key');
     return file;
 }
 
@@ -195,6 +196,7 @@ test('TLS: a private authority is trusted where it is named, and the client show
         pair('unknown', { url: plain.url, ...open }, once),
         pair('shown', { url: strict.url, ...open, ca_file: 'ca.pem', ...client }, once),
         pair('hidden', { url: strict.url, ...open, ca_file: 'ca.pem' }, once),
+        pair('locked', { url: strict.url, ...open, ca_file: 'ca.pem', ...client, key_file: 'locked.key' }, once),
     ]) });
     await s.launch();
 
@@ -204,7 +206,9 @@ test('TLS: a private authority is trusted where it is named, and the client show
     assert.equal(strict.of(shown)[0].client, 'client');
 
     const unknown = await deadLetter(s, 'unknown', await send(s, 'unknown', '{}'));
-    assert.match(unknown.error, /certificate/);
+    assert.match(unknown.error, /^SSL certificate problem: .*: name the authority that signed it in ca_file$/);
+    const locked = await deadLetter(s, 'locked', await send(s, 'locked', '{}'));
+    assert.match(locked.error, /locked\.key.*: cert_file and key_file must be a pair in PEM form, the key without a pass phrase$/);
     const hidden = await deadLetter(s, 'hidden', await send(s, 'hidden', '{}'));
     assert.equal(hidden.error_class, 'exhausted');
     assert.equal(plain.requests.length, 1);

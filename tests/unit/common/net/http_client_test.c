@@ -1,11 +1,18 @@
 #include "common/net/http_client.h"
 
+#include <fcntl.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -272,6 +279,69 @@ static void unreachable_means_not_sent(void **state)
     event_base_free(base);
 }
 
+/* A client certificate and its key behind a pass phrase, in one file; its name (free()). */
+static char *locked_certificate(void)
+{
+    char *path = xstrdup("/tmp/sluice-unit-XXXXXX");
+    FILE *file = fdopen(mkstemp(path), "w");
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *certificate = X509_new();
+    X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+    X509_set_pubkey(certificate, key);
+    assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
+    assert_true(PEM_write_X509(file, certificate));
+    assert_true(PEM_write_PrivateKey(file, key, EVP_aes_128_cbc(), (const unsigned char *)"phrase",
+                                     6, NULL, NULL));
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    fclose(file);
+    return path;
+}
+
+/* A process of its own has a terminal, on which OpenSSL could ask; the outcome is its status. */
+static void call_at_a_terminal(const char *url, const char *cert_file)
+{
+    setsid();
+    int master = posix_openpt(O_RDWR | O_NOCTTY);
+    if (grantpt(master) || unlockpt(master) || open(ptsname(master), O_RDWR) < 0)
+        _exit(99);
+    struct event_base *base = event_base_new();
+    struct http_client *client = http_client_new(base, 0);
+    struct seen seen = {0};
+    struct http_call call = get(url);
+    call.tls.cert_file = cert_file;
+    http_client_send(client, &call, see, &seen);
+    while (seen.calls == 0)
+        event_base_loop(base, EVLOOP_ONCE);
+    _exit(strstr(seen.error, "pass phrase") ? (int)seen.outcome : 98);
+}
+
+static void nobody_is_asked_for_a_pass_phrase(void **state)
+{
+    (void)state;
+    struct event_base *base = event_base_new();
+    struct fake_http *server = fake_tcp(base, NULL, 0);
+    char *cert_file = locked_certificate();
+    char *url = xasprintf("https%s", server->url + strlen("http"));
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0)
+        call_at_a_terminal(url, cert_file);
+    struct pollfd ended = {.fd = pidfd_open(child, 0), .events = POLLIN};
+    poll(&ended, 1, 10000);
+    kill(child, SIGKILL);
+    close(ended.fd);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status)); /* else it waited for an answer */
+    assert_int_equal(WEXITSTATUS(status), HTTP_UNREACHABLE);
+    unlink(cert_file);
+    free(cert_file);
+    free(url);
+    fake_free(server);
+    event_base_free(base);
+}
+
 static void unix_sockets_of_any_length(void **state)
 {
     (void)state;
@@ -460,6 +530,7 @@ int main(void)
         cmocka_unit_test(large_answers_are_cut_off),
         cmocka_unit_test(framing_is_understood),
         cmocka_unit_test(unreachable_means_not_sent),
+        cmocka_unit_test(nobody_is_asked_for_a_pass_phrase),
         cmocka_unit_test(unix_sockets_of_any_length),
         cmocka_unit_test(cancelled_calls_are_silent),
         cmocka_unit_test(hanging_up_lets_the_answer_come),
