@@ -380,6 +380,7 @@ static void set_tls(CURL *easy, const struct http_tls *tls)
     if (given(tls->ca_file)) {
         curl_easy_setopt(easy, CURLOPT_CAINFO, tls->ca_file);
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* else the system's stay trusted */
+        curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L); /* else it is kept for a day */
     }
     if (given(tls->cert_file)) {
         curl_easy_setopt(easy, CURLOPT_SSLCERT, tls->cert_file);

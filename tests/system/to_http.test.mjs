@@ -215,6 +215,28 @@ test('TLS: a private authority is trusted where it is named, and the client show
     assert.equal(strict.requests.length, 1);
 });
 
+test('TLS: files that are replaced are used at the next connection', async (t) => {
+    const s = await Service.create(t, { conf: { consumer: { workers: 1 } } });
+    const file = makeCertificates(s.dir);
+    const next = path.join(s.dir, 'next');
+    fs.mkdirSync(next);
+    const newFile = makeCertificates(next);
+    const tls = { key: fs.readFileSync(file('server.key')), cert: fs.readFileSync(file('server.pem')) };
+    const receiver = await Receiver.start(t, () => ({ status: 200, headers: { connection: 'close' } }), { tls });
+    s.writeConf({ ...s.conf, ...pair('crm', { url: receiver.url, ...open, ca_file: 'ca.pem' }, once) });
+    await s.launch();
+    const trace = await send(s, 'crm', '{}');
+    await until('the delivery', () => receiver.of(trace).length === 1);
+
+    fs.renameSync(newFile('ca.pem'), file('ca.pem'));
+    const letter = await deadLetter(s, 'crm', await send(s, 'crm', '{}'));
+    assert.match(letter.error, /certificate/);
+    receiver.server.setSecureContext({
+        key: fs.readFileSync(newFile('server.key')), cert: fs.readFileSync(newFile('server.pem')) });
+    const last = await send(s, 'crm', '{}');
+    await until('the delivery', () => receiver.of(last).length === 1, { seconds: 20 });
+});
+
 test('a receiver on this host needs its network listed', async (t) => {
     const s = await Service.create(t);
     const check = () => {
