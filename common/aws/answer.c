@@ -82,7 +82,8 @@ static void judge_error(struct answer *a, const struct aws_endpoint *endpoint,
     if (!query_error && http->body_len && http->body[0] == '<')
         aws_error_read_xml(http->body, http->body_len, status, &a->error);
     else
-        aws_error_read(a->json, query_error, status, &a->error);
+        aws_error_read(a->json, http_answer_header(http, "x-amzn-errortype"), query_error, status,
+                       &a->error);
     set(a, aws_error_class(&a->error, status), a->error.code, a->error.message);
     if (strcmp(endpoint->service, "s3") == 0 && may_be_elsewhere(status))
         look_for_region(a, endpoint, http);

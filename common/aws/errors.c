@@ -41,6 +41,7 @@ static const struct {
     {"ConditionalRequestConflict", AWS_TRANSIENT},
     {"OperationAborted", AWS_TRANSIENT},
     {"BadDigest", AWS_TRANSIENT}, /* damaged in flight */
+    {"IncompleteBody", AWS_TRANSIENT},
     {"XAmzContentSHA256Mismatch", AWS_TRANSIENT},
     {"ReplicatedWriteConflictException", AWS_TRANSIENT},
     {"TransactionConflictException", AWS_TRANSIENT},
@@ -49,6 +50,7 @@ static const struct {
     {"ExpiredToken", AWS_EXPIRED},
     {"ExpiredTokenException", AWS_EXPIRED},
     {"InvalidToken", AWS_EXPIRED},
+    {"TokenRefreshRequired", AWS_EXPIRED},
     {"InvalidIdentityToken", AWS_EXPIRED}, /* of a web identity: its file is read again */
 
     {"RequestTimeTooSkewed", AWS_SKEW},
@@ -177,17 +179,33 @@ static enum aws_class class_of_status(int status)
     }
 }
 
-void aws_error_read(const json_t *json, const char *query_error, int status,
+/* The first of these members that is a text and not empty, or NULL. */
+static const char *member(const json_t *json, const char *const *names)
+{
+    const char *text = NULL;
+    for (; *names && !(text && *text); names++)
+        text = json_string_value(json_object_get(json, *names));
+    return text && *text ? text : NULL;
+}
+
+/* "namespace#Code:where it is described" */
+static void take_code(const char *type, struct aws_error *error_out)
+{
+    size_t len = strcspn(type, ":");
+    const char *hash = memrchr(type, '#', len);
+    size_t skip = hash ? (size_t)(hash - type) + 1 : 0;
+    snprintf(error_out->code, sizeof(error_out->code), "%.*s", (int)(len - skip), type + skip);
+}
+
+void aws_error_read(const json_t *json, const char *error_type, const char *query_error, int status,
                     struct aws_error *error_out)
 {
+    static const char *const codes[] = {"__type", "code", "Code", NULL};
+    static const char *const messages[] = {"message", "Message", NULL};
     memset(error_out, 0, sizeof(*error_out));
-    const char *type = json_string_value(json_object_get(json, "__type"));
-    if (type) {
-        size_t len = strcspn(type, ":");
-        const char *hash = memrchr(type, '#', len);
-        size_t skip = hash ? (size_t)(hash - type) + 1 : 0;
-        snprintf(error_out->code, sizeof(error_out->code), "%.*s", (int)(len - skip), type + skip);
-    }
+    const char *type = member(json, codes);
+    if (type || error_type)
+        take_code(type ? type : error_type, error_out);
     /* "code;fault": two parts, the first not empty. */
     const char *semicolon = query_error ? strchr(query_error, ';') : NULL;
     if (semicolon && semicolon != query_error && !strchr(semicolon + 1, ';'))
@@ -197,9 +215,7 @@ void aws_error_read(const json_t *json, const char *query_error, int status,
         strcpy(error_out->code, error_out->legacy_code);
     if (!*error_out->code)
         snprintf(error_out->code, sizeof(error_out->code), "HTTP %d", status);
-    const char *message = json_string_value(json_object_get(json, "message"));
-    if (!message)
-        message = json_string_value(json_object_get(json, "Message"));
+    const char *message = member(json, messages);
     snprintf(error_out->message, sizeof(error_out->message), "%s", message ? message : "");
 }
 

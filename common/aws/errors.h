@@ -31,10 +31,10 @@ struct aws_error { /* cut where they are longer */
     char message[512];
 };
 
-/* Reads an error answer of a JSON service. json is the parsed body or NULL; query_error is the
- * header x-amzn-query-error or NULL. Where the body names no code the status is its code
- * ("HTTP 502"). */
-void aws_error_read(const json_t *json, const char *query_error, int status,
+/* Reads an error answer of a JSON service. json is the parsed body or NULL; error_type and
+ * query_error are the headers x-amzn-errortype and x-amzn-query-error or NULL. Where none of them
+ * names a code the status is the code ("HTTP 502"). */
+void aws_error_read(const json_t *json, const char *error_type, const char *query_error, int status,
                     struct aws_error *error_out);
 
 /* The same for an XML service (S3, STS): <Code> and <Message>, wherever they stand. */

@@ -8,9 +8,35 @@
 
 #define DEPTH_MAX 16
 
+static const char BYTE_ORDER_MARK[] = "\xef\xbb\xbf";
+static const char CDATA[] = "<![CDATA[";
+
 void xml_start(struct xml_reader *r, const char *text, size_t len)
 {
-    *r = (struct xml_reader){.at = text, .end = text + len};
+    size_t mark = sizeof(BYTE_ORDER_MARK) - 1;
+    size_t skip = len >= mark && memcmp(text, BYTE_ORDER_MARK, mark) == 0 ? mark : 0;
+    *r = (struct xml_reader){.at = text + skip, .end = text + len};
+}
+
+/* The length of what begins with `open` here and ends with `close`; 0: it is none, or has no end.
+ */
+static size_t section(const struct xml_reader *r, const char *open, const char *close)
+{
+    size_t left = (size_t)(r->end - r->at), n = strlen(open);
+    if (left < n || memcmp(r->at, open, n) != 0)
+        return 0;
+    const char *end = memmem(r->at + n, left - n, close, strlen(close));
+    return end ? (size_t)(end - r->at) + strlen(close) : 0;
+}
+
+static size_t comment(const struct xml_reader *r)
+{
+    return section(r, "<!--", "-->");
+}
+
+static size_t cdata(const struct xml_reader *r)
+{
+    return section(r, CDATA, "]]>");
 }
 
 /* Appends what the entity at p ("&…;") stands for; the length of the reference, or 0. */
@@ -48,20 +74,27 @@ static size_t append_entity(struct buf *out, const char *p, const char *end)
     return (size_t)(semicolon + 1 - p);
 }
 
+/* Up to the next tag; comments in between are left out. */
 static enum xml_token read_text(struct xml_reader *r, struct xml_piece *piece)
 {
     struct buf out = {0};
-    while (r->at < r->end && *r->at != '<') {
-        size_t n = 1;
-        if (*r->at == '&')
+    size_t n;
+    for (; r->at < r->end; r->at += n) {
+        if (*r->at == '&') {
             n = append_entity(&out, r->at, r->end);
-        else
+        } else if (*r->at != '<') {
+            n = 1;
             buf_append(&out, r->at, 1);
+        } else if ((n = cdata(r))) {
+            size_t open = sizeof(CDATA) - 1;
+            buf_append(&out, r->at + open, n - open - 3);
+        } else if (!(n = comment(r))) {
+            break;
+        }
         if (!n) {
             buf_free(&out);
             return XML_BROKEN;
         }
-        r->at += n;
     }
     piece->text = buf_steal(&out);
     return XML_TEXT;
@@ -106,15 +139,13 @@ static enum xml_token read_tag(struct xml_reader *r, struct xml_piece *piece)
     return XML_START;
 }
 
-static bool skip_declaration(struct xml_reader *r)
+static bool skip_aside(struct xml_reader *r)
 {
-    if (r->end - r->at < 2 || r->at[0] != '<' || r->at[1] != '?')
-        return false;
-    const char *close = memchr(r->at, '>', (size_t)(r->end - r->at));
-    if (!close)
-        return false;
-    r->at = close + 1;
-    return true;
+    size_t n = section(r, "<?", "?>");
+    if (!n)
+        n = comment(r);
+    r->at += n;
+    return n > 0;
 }
 
 static bool blank_until_tag(const char *p, const char *end)
@@ -136,10 +167,10 @@ enum xml_token xml_next(struct xml_reader *r, struct xml_piece *piece_out)
         if (blank_until_tag(r->at, r->end))
             while (r->at < r->end && *r->at != '<')
                 r->at++;
-    } while (skip_declaration(r));
+    } while (skip_aside(r));
     if (r->at == r->end)
         return r->depth == 0 ? XML_DONE : XML_BROKEN;
-    if (*r->at == '<')
+    if (*r->at == '<' && !cdata(r))
         return r->end - r->at < 3 ? XML_BROKEN : read_tag(r, piece_out);
     return r->depth ? read_text(r, piece_out) : XML_BROKEN;
 }

@@ -4,8 +4,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* As much XML as S3 and STS answers hold: elements, text, the five predefined entities and numeric
- * references. Attributes are passed over; comments, CDATA and document types are refused. */
+/* As much XML as the answers of S3, STS and their likes hold: elements, text, CDATA, the five
+ * predefined entities and numeric references. Attributes and comments are passed over; document
+ * types are refused. */
 struct xml_reader {
     const char *at, *end;
     int depth;

@@ -16,6 +16,7 @@ static const struct aws_endpoint sqs = {
 
 static const struct http_header moved[] = {{"X-Amz-Bucket-Region", "us-east-1"}};
 static const struct http_header here[] = {{"x-amz-bucket-region", "eu-central-1"}};
+static const struct http_header type[] = {{"x-amzn-ErrorType", "AccessDeniedException:http://x/"}};
 static const struct http_header query[] = {
     {"x-amzn-query-error", "AWS.SimpleQueueService.NonExistentQueue;Sender"}};
 
@@ -44,6 +45,7 @@ static void answers_have_classes(void **state)
         {&sqs, &json, HTTP_ANSWERED, 200, NULL, "", AWS_OK, "", ""},
         {&sqs, &json, HTTP_ANSWERED, 200, NULL, "{}", AWS_OK, "", ""},
         {&sqs, &json, HTTP_ANSWERED, 200, NULL, "{", AWS_TRANSIENT, "UnreadableAnswer", "JSON"},
+        {&sqs, &json, HTTP_ANSWERED, 403, type, "", AWS_DENIED, "AccessDeniedException", ""},
         {&sqs, &json, HTTP_TIMEOUT, 0, NULL, "", AWS_TRANSIENT, "Timeout", "why"},
         {&sqs, &json, HTTP_UNREACHABLE, 0, NULL, "", AWS_TRANSIENT, "Unreachable", "why"},
         {&sqs, &json, HTTP_BROKEN, 0, NULL, "", AWS_TRANSIENT, "ConnectionBroken", "why"},

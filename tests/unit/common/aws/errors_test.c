@@ -12,28 +12,34 @@ static void codes_are_read(void **state)
 {
     (void)state;
     static const struct {
-        const char *body, *query_error;
+        const char *body, *type, *query_error;
         int status;
         const char *code, *legacy, *message;
     } CASES[] = {
-        {"{\"__type\":\"com.amazonaws.sqs#QueueDoesNotExist\",\"message\":\"m\"}",
+        {"{\"__type\":\"com.amazonaws.sqs#QueueDoesNotExist\",\"message\":\"m\"}", NULL,
          "AWS.SimpleQueueService.NonExistentQueue;Sender", 400, "QueueDoesNotExist",
          "AWS.SimpleQueueService.NonExistentQueue", "m"},
-        {"{\"__type\":\"a#b#OverLimit:http://x#y\",\"Message\":\"M\"}", NULL, 403, "OverLimit", "",
-         "M"},
-        {"{\"__type\":\"Plain\",\"message\":\"m\",\"Message\":\"M\"}", NULL, 400, "Plain", "", "m"},
-        {"{\"__type\":\"Plain:x#y\"}", "", 400, "Plain", "", ""},
-        {"{}", "Code;Sender", 400, "Code", "Code", ""},
-        {"{}", ";Sender", 400, "HTTP 400", "", ""},
-        {"{}", "a;b;c", 400, "HTTP 400", "", ""},
-        {"{}", "a", 400, "HTTP 400", "", ""},
-        {"{\"__type\":7,\"message\":[]}", NULL, 503, "HTTP 503", "", ""},
-        {NULL, NULL, 502, "HTTP 502", "", ""},
+        {"{\"__type\":\"a#b#OverLimit:http://x#y\",\"Message\":\"M\"}", NULL, NULL, 403,
+         "OverLimit", "", "M"},
+        {"{\"__type\":\"Plain\",\"message\":\"m\",\"Message\":\"M\"}", NULL, NULL, 400, "Plain", "",
+         "m"},
+        {"{\"__type\":\"Plain:x#y\"}", NULL, "", 400, "Plain", "", ""},
+        {"{}", NULL, "Code;Sender", 400, "Code", "Code", ""},
+        {"{}", NULL, ";Sender", 400, "HTTP 400", "", ""},
+        {"{}", NULL, "a;b;c", 400, "HTTP 400", "", ""},
+        {"{}", NULL, "a", 400, "HTTP 400", "", ""},
+        {"{\"__type\":7,\"message\":[]}", NULL, NULL, 503, "HTTP 503", "", ""},
+        {"{\"__type\":\"\",\"code\":\"a#SlowDown\"}", NULL, NULL, 503, "SlowDown", "", ""},
+        {"{\"code\":\"AccessDenied:x\",\"Code\":\"B\"}", "C", NULL, 403, "AccessDenied", "", ""},
+        {"{\"Code\":\"AccessDenied\",\"Message\":\"M\"}", NULL, NULL, 403, "AccessDenied", "", "M"},
+        {"{\"code\":12}", "a#Throttling:http://x/", "L;Sender", 400, "Throttling", "L", ""},
+        {NULL, "ThrottlingException", NULL, 400, "ThrottlingException", "", ""},
+        {NULL, NULL, NULL, 502, "HTTP 502", "", ""},
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         json_t *json = CASES[i].body ? json_loads(CASES[i].body, 0, NULL) : NULL;
         struct aws_error error;
-        aws_error_read(json, CASES[i].query_error, CASES[i].status, &error);
+        aws_error_read(json, CASES[i].type, CASES[i].query_error, CASES[i].status, &error);
         assert_string_equal(error.code, CASES[i].code);
         assert_string_equal(error.legacy_code, CASES[i].legacy);
         assert_string_equal(error.message, CASES[i].message);
@@ -50,7 +56,7 @@ static void long_texts_are_cut(void **state)
     json_t *json = json_pack("{s:s, s:s}", "__type", text, "message", text);
     struct aws_error error;
     text[1500] = ';';
-    aws_error_read(json, text, 400, &error);
+    aws_error_read(json, NULL, text, 400, &error);
     assert_int_equal(strlen(error.code), sizeof(error.code) - 1);
     assert_int_equal(strlen(error.legacy_code), sizeof(error.legacy_code) - 1);
     assert_int_equal(strlen(error.message), sizeof(error.message) - 1);
@@ -103,10 +109,12 @@ static const struct {
     {"RequestTimeTooSkewed", "", 403, AWS_SKEW},
     {"ConditionalRequestConflict", "", 409, AWS_TRANSIENT},
     {"OperationAborted", "", 409, AWS_TRANSIENT},
+    {"IncompleteBody", "", 400, AWS_TRANSIENT},
     {"BadDigest", "", 400, AWS_TRANSIENT},
     {"XAmzContentSHA256Mismatch", "", 400, AWS_TRANSIENT},
     {"ExpiredToken", "", 400, AWS_EXPIRED},
     {"InvalidToken", "", 403, AWS_EXPIRED},
+    {"TokenRefreshRequired", "", 400, AWS_EXPIRED},
     {"NoSuchBucket", "", 404, AWS_MISSING},
     {"NoSuchKey", "", 404, AWS_MISSING},
     {"NoSuchVersion", "", 404, AWS_MISSING},
