@@ -99,7 +99,7 @@ static void judge(struct answer *a, const struct aws_endpoint *endpoint,
         judge_error(a, endpoint, http, http->status);
     else if (request->empty_answer && is_error_document(http))
         judge_error(a, endpoint, http, 500);
-    else if (request->json_answer && http->body_len && !a->json)
+    else if (request->json_answer && !a->json)
         set(a, AWS_TRANSIENT, "UnreadableAnswer", "the answer is not a JSON object");
     if (http->outcome == HTTP_ANSWERED && request->intact && !request->intact(&a->reply))
         set(a, AWS_TRANSIENT, "BadChecksum", "the answer does not match its checksum");

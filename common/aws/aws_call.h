@@ -50,7 +50,7 @@ struct aws_request {
     int64_t timeout_ms;  /* one attempt */
     int64_t deadline_ms; /* all attempts together, from now */
     int max_attempts;    /* 1: never retried here */
-    bool json_answer;    /* a 2xx whose body is neither empty nor a JSON object is AWS_TRANSIENT */
+    bool json_answer;    /* a 2xx whose body is no JSON object is AWS_TRANSIENT */
     bool empty_answer;   /* works without a body: a 2xx whose body is an <Error> is that error */
     size_t answer_cap_bytes; /* 0: 1 MiB */
     bool long_poll;          /* goes through the client for polls */

@@ -42,10 +42,11 @@ static void answers_have_classes(void **state)
         const char *code, *part; /* part: of the message */
     } CASES[] = {
         {&s3, &xml, HTTP_ANSWERED, 200, NULL, "", AWS_OK, "", ""},
-        {&sqs, &json, HTTP_ANSWERED, 200, NULL, "", AWS_OK, "", ""},
+        {&sqs, &json, HTTP_ANSWERED, 200, NULL, "", AWS_TRANSIENT, "UnreadableAnswer", "JSON"},
+        {&sqs, &json, HTTP_ANSWERED, 200, NULL, "[]", AWS_TRANSIENT, "UnreadableAnswer", "JSON"},
         {&sqs, &json, HTTP_ANSWERED, 200, NULL, "{}", AWS_OK, "", ""},
-        {&sqs, &json, HTTP_ANSWERED, 200, NULL, "{", AWS_TRANSIENT, "UnreadableAnswer", "JSON"},
         {&sqs, &json, HTTP_ANSWERED, 403, type, "", AWS_DENIED, "AccessDeniedException", ""},
+        {&sqs, &json, HTTP_ANSWERED, 200, NULL, "{", AWS_TRANSIENT, "UnreadableAnswer", "JSON"},
         {&sqs, &json, HTTP_TIMEOUT, 0, NULL, "", AWS_TRANSIENT, "Timeout", "why"},
         {&sqs, &json, HTTP_UNREACHABLE, 0, NULL, "", AWS_TRANSIENT, "Unreachable", "why"},
         {&sqs, &json, HTTP_BROKEN, 0, NULL, "", AWS_TRANSIENT, "ConnectionBroken", "why"},

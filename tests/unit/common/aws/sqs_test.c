@@ -206,7 +206,6 @@ static void what_the_answer_says_of_an_entry(void **state)
         {"{\"Successful\":[{\"Id\":\"00\",\"MessageId\":\"m\"},{\"Id\":0},7,null]}", &plain, false,
          AWS_TRANSIENT, "NotAnswered"},
         {"{\"Successful\":{},\"Failed\":null}", &plain, false, AWS_TRANSIENT, "NotAnswered"},
-        {"", &plain, false, AWS_TRANSIENT, "NotAnswered"},
         {GOOD "}],\"Failed\":[{\"Id\":\"0\",\"Code\":\"RequestThrottled\"}]}", &plain, false,
          AWS_THROTTLED, "RequestThrottled"},
         {"{\"Failed\":[{\"Id\":\"0\",\"SenderFault\":true,\"Code\":\"InvalidParameterValue\"}]}",
@@ -388,16 +387,18 @@ static void more_than_was_asked_for_is_left(void **state)
 static void nothing_received_is_not_an_error(void **state)
 {
     (void)state;
-    static const char *const ANSWERS[] = {"{}", "", "{\"Messages\":[]}", "{\"Messages\":null}",
+    static const char *const ANSWERS[] = {"{}", "{\"Messages\":[]}", "{\"Messages\":null}",
                                           "{\"Messages\":[1,{}]}"};
     for (size_t i = 0; i < sizeof(ANSWERS) / sizeof(ANSWERS[0]); i++) {
         struct received r = receive((struct fake_step){200, ANSWERS[i], NULL, NULL, false}, NULL);
         assert_int_equal(r.class, AWS_OK);
         assert_int_equal(r.count, 0);
     }
-    struct received r = receive((struct fake_step){503, "", NULL, NULL, false}, NULL);
-    assert_int_equal(r.class, AWS_TRANSIENT);
-    assert_int_equal(r.count, 0);
+    for (int status = 200; status <= 503; status += 303) { /* what is empty was said by nobody */
+        struct received r = receive((struct fake_step){status, "", NULL, NULL, false}, NULL);
+        assert_int_equal(r.class, AWS_TRANSIENT);
+        assert_int_equal(r.count, 0);
+    }
 }
 
 static void queues_are_named_and_found(void **state)
