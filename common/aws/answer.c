@@ -139,8 +139,10 @@ static bool is_one_of(const char *code, const char *const *codes, size_t count)
 bool answer_is_about_key(const struct aws_reply *reply)
 {
     static const char *const unknown[] = {"InvalidAccessKeyId", "InvalidClientTokenId",
-                                          "UnrecognizedClientException"};
-    return reply->class == AWS_EXPIRED || is_one_of(reply->code, unknown, 3);
+                                          "UnrecognizedClientException",
+                                          /* perhaps the secret is wrong */
+                                          "InvalidSignatureException", "SignatureDoesNotMatch"};
+    return reply->class == AWS_EXPIRED || is_one_of(reply->code, unknown, 5);
 }
 
 bool answer_is_about_clock(const struct aws_reply *reply)
@@ -148,4 +150,10 @@ bool answer_is_about_clock(const struct aws_reply *reply)
     static const char *const signature[] = {"AuthFailure", "InvalidSignatureException",
                                             "SignatureDoesNotMatch"};
     return reply->class == AWS_SKEW || is_one_of(reply->code, signature, 3);
+}
+
+bool answer_gives_no_reason(const struct aws_reply *reply)
+{
+    return (reply->status == 400 || reply->status == 403) && reply->body_len == 0 &&
+           strncmp(reply->code, "HTTP ", 5) == 0;
 }

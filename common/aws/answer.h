@@ -17,9 +17,12 @@ void answer_read(struct answer *a, const struct aws_endpoint *endpoint,
                  const struct aws_request *request, const struct http_answer *http);
 void answer_free(struct answer *a);
 
-/* Whether the service refused the key itself (expired or unknown to it): a newer one may help. */
+/* Whether the service refused the key itself (expired, unknown to it, or with another secret): a
+ * newer one may help. */
 bool answer_is_about_key(const struct aws_reply *reply);
 /* Whether the date of the request may be what the service refused. */
 bool answer_is_about_clock(const struct aws_reply *reply);
+/* Whether it was refused without a reason, as a HEAD is: for its key or its date, perhaps. */
+bool answer_gives_no_reason(const struct aws_reply *reply);
 
 #endif

@@ -194,17 +194,24 @@ static void log_skew(const struct call *call)
 static bool is_redated(struct call *call, const struct aws_reply *reply)
 {
     bool blamed = answer_is_about_clock(reply);
-    bool says_nothing = reply->body_len == 0; /* of a HEAD */
     if ((!blamed && reply->class != AWS_DENIED) ||
         !clock_skew_learn(&call->service->skew, clock_wall_ms(),
                           http_answer_header(reply->http, "Date"), blamed))
         return false;
     log_skew(call);
-    if ((!blamed && !says_nothing) || call->was_redated)
+    if ((!blamed && !answer_gives_no_reason(reply)) || call->was_redated)
         return false;
     call->was_redated = true;
     attempt(call);
     return true;
+}
+
+/* A HEAD that is refused for its key says no more than that. */
+static void report_key(const struct call *call, const struct aws_reply *reply)
+{
+    const struct aws_key_hooks *hooks = &call->client->hooks;
+    if (hooks->stale && answer_gives_no_reason(reply))
+        hooks->stale(hooks->arg, &call->endpoint, call->key_version);
 }
 
 static void on_answer(void *arg, const struct http_answer *http)
@@ -218,8 +225,10 @@ static void on_answer(void *arg, const struct http_answer *http)
         retry_quota_return(&call->service->quota, call->retry_cost);
     bool goes_on = !call->hung_up && (is_redated(call, reply) || waits_for_newer_key(call, reply) ||
                                       retries(call, http, reply->class));
-    if (!goes_on)
+    if (!goes_on) {
+        report_key(call, reply);
         finish(call, &answer.reply);
+    }
     answer_free(&answer);
 }
 

@@ -79,8 +79,8 @@ struct aws_client *aws_client_new(struct event_base *base, const struct material
 void aws_client_free(struct aws_client *client);
 
 /* How the client asks for keys. need: there is no key for this endpoint today. stale: the service
- * refused the key of this version as expired or unknown. Both are repeated, many times a second,
- * for as long as a call waits; neither calls back into the client. */
+ * refused the key of this version, or the call without a reason. Both are repeated, many times a
+ * second, for as long as a call waits; neither calls back into the client. */
 struct aws_key_hooks {
     void (*need)(void *arg, const struct aws_endpoint *endpoint);
     void (*stale)(void *arg, const struct aws_endpoint *endpoint, int64_t version);
@@ -88,8 +88,8 @@ struct aws_key_hooks {
 };
 
 /* Without hooks nobody is asked: a call waits for a key that comes by itself, and a refused key
- * ends it. With them, it waits for a newer key (AWS_NEWER_KEY_WAIT_MS at most) and tries once more.
- */
+ * ends it. With them, it waits for a newer key (AWS_NEWER_KEY_WAIT_MS at most) and tries once more;
+ * but one that was refused without a reason ends at once: the next call may have a newer key. */
 #define AWS_NEWER_KEY_WAIT_MS 5000
 void aws_client_ask(struct aws_client *client, const struct aws_key_hooks *hooks);
 

@@ -116,8 +116,8 @@ static void what_a_refusal_is_about(void **state)
         {AWS_DENIED, "InvalidAccessKeyId", true, false},
         {AWS_DENIED, "UnrecognizedClientException", true, false},
         {AWS_SKEW, "RequestTimeTooSkewed", false, true},
-        {AWS_DENIED, "SignatureDoesNotMatch", false, true},
-        {AWS_DENIED, "InvalidSignatureException", false, true},
+        {AWS_DENIED, "SignatureDoesNotMatch", true, true}, /* a wrong secret */
+        {AWS_DENIED, "InvalidSignatureException", true, true},
         {AWS_DENIED, "AuthFailure", false, true},
         {AWS_DENIED, "AccessDenied", false, false},
         {AWS_OK, "", false, false},

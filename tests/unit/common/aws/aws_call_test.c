@@ -299,7 +299,7 @@ struct asked {
 
 static void on_need(void *arg, const struct aws_endpoint *e)
 {
-    assert_string_equal(e->service, "sqs");
+    assert_string_equal(e->identity, "embedded");
     ((struct asked *)arg)->needs++;
 }
 
@@ -372,6 +372,35 @@ static void a_refused_key_is_replaced_and_the_call_repeated_once(void **state)
         char *token = fake_header(f.server, 1, "x-amz-security-token");
         assert_string_equal(token, "newer");
         free(token);
+        fake_aws_free(&f);
+    }
+}
+
+/* A HEAD is told nothing. Where a key was replaced in a file, only a refusal has it read again. */
+static void a_refusal_without_a_reason_may_be_for_the_key(void **state)
+{
+    (void)state;
+    static const struct {
+        struct fake_step step;
+        int stales;
+    } cases[] = {
+        {{403, "", NULL, NULL, false}, 1},
+        {{400, "", NULL, NULL, false}, 1},
+        {{404, "", NULL, NULL, false}, 0},
+        {{400, "", "x-amz-bucket-region: elsewhere\r\n", NULL, false}, 0},
+        {{403, "<Error><Code>AccessDenied</Code></Error>", NULL, NULL, false}, 0},
+        {{403, "<html>", NULL, NULL, false}, 0},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct fake_aws f = fake_aws_new("s3", &cases[i].step, 1, true);
+        struct asked asked = {0};
+        struct aws_key_hooks hooks = {on_need, on_stale, &asked};
+        aws_client_ask(f.client, &hooks);
+        struct aws_request request = post(3);
+        request.deadline_ms = 60000;
+        struct seen seen = ask(&f, request);
+        assert_int_equal(seen.attempts, 1);
+        assert_int_equal(asked.stales, cases[i].stales);
         fake_aws_free(&f);
     }
 }
@@ -502,6 +531,7 @@ static void a_refusal_without_a_reason_is_redated_once(void **state)
     struct fake_aws f = fake_aws_new("s3", STEPS(steps), true);
     struct aws_request head = post(1);
     head.method = "HEAD";
+    head.json_answer = false;
     struct seen seen = ask(&f, head);
     assert_int_equal(seen.class, AWS_OK);
     assert_int_equal(seen.attempts, 2);
@@ -531,7 +561,6 @@ static void the_retry_quota_ends_retries(void **state)
     for (int i = 0; i < 40; i++) {
         attempts += ask(&f, request).attempts;
         while (f.server->request_count) {
-    head.json_answer = false;
             free(f.server->requests[--f.server->request_count]);
             f.server->requests[f.server->request_count] = NULL;
         }
@@ -620,6 +649,7 @@ int main(void)
         cmocka_unit_test(a_missing_key_is_waited_for),
         cmocka_unit_test(a_missing_key_is_asked_for_and_trouble_told),
         cmocka_unit_test(a_refused_key_is_replaced_and_the_call_repeated_once),
+        cmocka_unit_test(a_refusal_without_a_reason_may_be_for_the_key),
         cmocka_unit_test(without_a_newer_key_the_refusal_is_the_reply),
         cmocka_unit_test(a_wrong_clock_is_corrected_once),
         cmocka_unit_test(a_refused_signature_does_not_loop),
