@@ -154,8 +154,12 @@ static void get_reply(struct pending *p, const struct aws_reply *reply)
         return;
     }
     const char *etag = http_answer_header(reply->http, "ETag");
-    struct s3_got got = {
-        .body = reply->body, .body_len = reply->body_len, .etag = etag ? etag : ""};
+    if (!etag) {
+        const struct aws_reply damaged = unreadable(reply, "the answer names no ETag");
+        p->get_done(p->arg, &damaged, NULL);
+        return;
+    }
+    const struct s3_got got = {.body = reply->body, .body_len = reply->body_len, .etag = etag};
     p->get_done(p->arg, reply, &got);
 }
 
@@ -190,6 +194,7 @@ struct listing {
     struct s3_listed *objects; /* own, and so are their strings */
     size_t count;
     bool truncated;
+    char *token; /* own, or NULL */
 };
 
 static void listing_free(struct listing *l)
@@ -199,14 +204,18 @@ static void listing_free(struct listing *l)
         free((char *)l->objects[i].etag);
     }
     free(l->objects);
+    free(l->token);
 }
 
 static void take_text(struct listing *l, bool in_object, const char *name, char *text)
 {
     struct s3_listed *object = l->count ? &l->objects[l->count - 1] : NULL;
-    if (!in_object) {
-        if (strcmp(name, "IsTruncated") == 0)
-            l->truncated = strcmp(text, "true") == 0;
+    if (!in_object && strcmp(name, "IsTruncated") == 0) {
+        l->truncated = strcmp(text, "true") == 0;
+    } else if (!in_object && strcmp(name, "NextContinuationToken") == 0 && !l->token) {
+        l->token = xstrdup(text);
+    } else if (!in_object) {
+        ; /* of no use to us */
     } else if (strcmp(name, "Key") == 0 && !object->key) {
         object->key = xstrdup(text);
     } else if (strcmp(name, "ETag") == 0 && !object->etag) {
@@ -232,13 +241,14 @@ static bool read_listing(const struct aws_reply *reply, struct listing *l)
     struct xml_reader r;
     struct xml_piece piece;
     char name[sizeof(piece.name)] = "";
-    bool in_object = false;
+    bool in_object = false, begun = false;
     xml_start(&r, reply->body, reply->body_len);
     for (;;) {
         switch (xml_next(&r, &piece)) {
         case XML_START:
             if (r.depth == 1 && strcmp(piece.name, "ListBucketResult") != 0)
                 return false;
+            begun = true;
             if (r.depth == 2 && strcmp(piece.name, "Contents") == 0) {
                 in_object = true;
                 add_object(l);
@@ -257,7 +267,7 @@ static bool read_listing(const struct aws_reply *reply, struct listing *l)
             name[0] = '\0';
             break;
         case XML_DONE:
-            return true;
+            return begun;
         case XML_BROKEN:
             return false;
         }
@@ -268,30 +278,35 @@ static void list_reply(struct pending *p, const struct aws_reply *reply)
 {
     struct listing l = {0};
     if (reply->class != AWS_OK) {
-        p->list_done(p->arg, reply, NULL, 0, false);
+        p->list_done(p->arg, reply, NULL);
     } else if (!read_listing(reply, &l)) {
         const struct aws_reply damaged = unreadable(reply, "the answer is not a ListBucketResult");
-        p->list_done(p->arg, &damaged, NULL, 0, false);
+        p->list_done(p->arg, &damaged, NULL);
     } else {
-        p->list_done(p->arg, reply, l.objects, l.count, l.truncated);
+        const struct s3_page page = {l.objects, l.count, l.truncated, l.token ? l.token : ""};
+        p->list_done(p->arg, reply, &page);
     }
     listing_free(&l);
 }
 
 uint64_t s3_list_objects(struct aws_client *c, const struct aws_endpoint *e, const char *bucket,
-                         const char *prefix, const char *start_after, int max,
-                         const struct s3_options *o, s3_list_cb *done, void *arg)
+                         const struct s3_range *range, const struct s3_options *o, s3_list_cb *done,
+                         void *arg)
 {
-    assert(max >= 1 && max <= 1000);
-    char *encoded_prefix = sigv4_encode(prefix, false);
-    char *encoded_after = sigv4_encode(start_after, false);
-    char *query = xasprintf("list-type=2&max-keys=%d&prefix=%s%s%s", max, encoded_prefix,
-                            *start_after ? "&start-after=" : "", encoded_after);
+    assert(range->max >= 1 && range->max <= 1000);
+    const char *from = *range->token ? range->token : range->start_after;
+    char *encoded_prefix = sigv4_encode(range->prefix, false);
+    char *encoded_from = sigv4_encode(from, false);
+    char *query = xasprintf("list-type=2&max-keys=%d&prefix=%s%s%s", range->max, encoded_prefix,
+                            *range->token ? "&continuation-token="
+                            : *from       ? "&start-after="
+                                          : "",
+                            encoded_from);
     struct aws_request request = {.method = "GET", .query = query};
     struct pending pending = {.reply = list_reply, .list_done = done, .arg = arg};
     uint64_t id = call(c, e, &request, bucket, NULL, o, &pending);
     free(query);
-    free(encoded_after);
+    free(encoded_from);
     free(encoded_prefix);
     return id;
 }

@@ -38,12 +38,25 @@ struct s3_listed {
     int64_t modified_ms;
 };
 
+struct s3_range {
+    const char *prefix;
+    const char *start_after; /* "": from the beginning */
+    const char *token;       /* of the last page, or "": then start_after decides */
+    int max;                 /* 1..1000 */
+};
+
+struct s3_page { /* borrowed for the callback */
+    const struct s3_listed *objects;
+    size_t count;      /* may be 0 although there is more */
+    bool truncated;    /* there is more */
+    const char *token; /* to go on by; "" where the server gives none */
+};
+
 /* Where !AWS_OK the other arguments are NULL / 0. What says that it worked but is no answer of S3's
  * (no ETag, no listing) is AWS_TRANSIENT with code "UnreadableAnswer". */
 typedef void s3_put_cb(void *arg, const struct aws_reply *reply, const char *etag);
 typedef void s3_get_cb(void *arg, const struct aws_reply *reply, const struct s3_got *got);
-typedef void s3_list_cb(void *arg, const struct aws_reply *reply, const struct s3_listed *objects,
-                        size_t count, bool truncated);
+typedef void s3_list_cb(void *arg, const struct aws_reply *reply, const struct s3_page *page);
 /* enabled: deleting and overwriting keep what was there. */
 typedef void s3_versioning_cb(void *arg, const struct aws_reply *reply, bool enabled);
 
@@ -63,11 +76,11 @@ uint64_t s3_get_object(struct aws_client *c, const struct aws_endpoint *e, const
 uint64_t s3_delete_object(struct aws_client *c, const struct aws_endpoint *e, const char *bucket,
                           const char *key, const char *if_match, const struct s3_options *o,
                           aws_reply_cb *done, void *arg);
-/* ListObjectsV2 in key order from behind start_after ("" = the beginning), one page of at most max
- * (1..1000). Stateless paging by start_after: stable while objects come and go. */
+/* ListObjectsV2 in key order, one page. By start_after paging is stateless, and stable while
+ * objects come and go; but only the token leads on from a page that brings no keys. */
 uint64_t s3_list_objects(struct aws_client *c, const struct aws_endpoint *e, const char *bucket,
-                         const char *prefix, const char *start_after, int max,
-                         const struct s3_options *o, s3_list_cb *done, void *arg);
+                         const struct s3_range *range, const struct s3_options *o, s3_list_cb *done,
+                         void *arg);
 uint64_t s3_head_bucket(struct aws_client *c, const struct aws_endpoint *e, const char *bucket,
                         const struct s3_options *o, aws_reply_cb *done, void *arg);
 uint64_t s3_get_bucket_versioning(struct aws_client *c, const struct aws_endpoint *e,

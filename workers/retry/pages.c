@@ -1,6 +1,7 @@
 #include "workers/retry/pages.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/xalloc.h"
 
@@ -8,8 +9,11 @@ struct pages {
     const struct dead_letters *d; /* borrowed: outlives us */
     int page_size;
     uint64_t call;     /* under way, or 0 */
-    struct walk *walk; /* borrowed, while a call is under way */
+    struct walk *walk; /* borrowed, while a call is under way, as is: */
+    const char *after;
 };
+
+static void ask(struct pages *p, const char *token);
 
 struct pages *pages_new(const struct dead_letters *d, int page_size)
 {
@@ -26,8 +30,14 @@ void pages_free(struct pages *p)
     free(p);
 }
 
-static void on_page(void *arg, const struct aws_reply *reply, const struct s3_listed *objects,
-                    size_t count, bool truncated)
+/* A bucket that holds much that was deleted may have pages with nothing in them. */
+static bool leads_on(const struct pages *p, const struct s3_page *page)
+{
+    bool brings_keys = page->count > 0 && strcmp(page->objects[page->count - 1].key, p->after) > 0;
+    return !brings_keys && page->truncated && *page->token;
+}
+
+static void on_page(void *arg, const struct aws_reply *reply, const struct s3_page *page)
 {
     struct pages *p = arg;
     p->call = 0;
@@ -37,19 +47,30 @@ static void on_page(void *arg, const struct aws_reply *reply, const struct s3_li
         free(error);
         return;
     }
-    char **keys = xcalloc(count + 1, sizeof(*keys));
-    for (size_t i = 0; i < count; i++)
-        keys[i] = (char *)(uintptr_t)objects[i].key;
-    walk_page(p->walk, keys, count, truncated, "");
+    if (leads_on(p, page)) {
+        ask(p, page->token);
+        return;
+    }
+    char **keys = xcalloc(page->count + 1, sizeof(*keys));
+    for (size_t i = 0; i < page->count; i++)
+        keys[i] = (char *)(uintptr_t)page->objects[i].key;
+    walk_page(p->walk, keys, page->count, page->truncated, "");
     free(keys);
+}
+
+static void ask(struct pages *p, const char *token)
+{
+    const struct dead_letters *d = p->d;
+    const struct s3_range range = {d->prefix, p->after, token, p->page_size};
+    p->call =
+        s3_list_objects(d->client, d->s3, d->bucket, &range, &dead_letters_patience, on_page, p);
 }
 
 void pages_list(struct pages *p, struct walk *walk, const char *after)
 {
-    const struct dead_letters *d = p->d;
     p->walk = walk;
-    p->call = s3_list_objects(d->client, d->s3, d->bucket, d->prefix, after, p->page_size,
-                              &dead_letters_patience, on_page, p);
+    p->after = after;
+    ask(p, "");
 }
 
 void pages_give_up(struct pages *p)

@@ -11,7 +11,7 @@ struct pages;
 struct pages *pages_new(const struct dead_letters *d, int page_size);
 /* A call under way ends without a page. */
 void pages_free(struct pages *p);
-/* Calls walk_page later. One call at a time. */
+/* Calls walk_page later; after is borrowed until then. One call at a time. */
 void pages_list(struct pages *p, struct walk *walk, const char *after);
 /* Ends a call that is under way: the walk gets an error in place of its page, from inside. */
 void pages_give_up(struct pages *p);

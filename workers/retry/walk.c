@@ -31,7 +31,7 @@ static void take_page(struct walk *w, char *const *keys, size_t count, bool trun
     for (size_t i = 0; i < count; i++)
         if (strcmp(keys[i], w->last) > 0)
             w->page[w->count++] = xstrdup(keys[i]);
-    w->truncated = truncated && count > 0;
+    w->truncated = truncated && w->count > 0; /* else it would be asked for again and again */
 }
 
 struct walk *walk_new(struct event_base *base, const struct walk_options *options)

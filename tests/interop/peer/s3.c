@@ -36,18 +36,19 @@ static void on_get(void *arg, const struct aws_reply *reply, const struct s3_got
                                 json_string(reply->http->headers[i].value));
 }
 
-static void on_list(void *arg, const struct aws_reply *reply, const struct s3_listed *objects,
-                    size_t count, bool truncated)
+static void on_list(void *arg, const struct aws_reply *reply, const struct s3_page *page)
 {
     struct peer *p = arg;
     json_t *list = json_array();
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I}", "key", objects[i].key, "etag",
-                                              objects[i].etag, "size", (json_int_t)objects[i].size,
-                                              "modified_ms", (json_int_t)objects[i].modified_ms));
+    for (size_t i = 0; page && i < page->count; i++) {
+        const struct s3_listed *o = &page->objects[i];
+        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I}", "key", o->key, "etag",
+                                              o->etag, "size", (json_int_t)o->size, "modified_ms",
+                                              (json_int_t)o->modified_ms));
+    }
     p->answer = peer_reply(reply);
     json_object_set_new(p->answer, "objects", list);
-    json_object_set_new(p->answer, "truncated", json_boolean(truncated));
+    json_object_set_new(p->answer, "truncated", json_boolean(page && page->truncated));
 }
 
 static void on_open(void *arg)
@@ -100,8 +101,10 @@ bool peer_s3_run(struct peer *p, const char *op, const json_t *in)
         s3_delete_object(p->client, e, bucket, peer_text(in, "key"),
                          json_string_value(json_object_get(in, "if_match")), &limits, on_reply, p);
     else if (strcmp(op, "list") == 0)
-        s3_list_objects(p->client, e, bucket, peer_text(in, "prefix"), peer_text(in, "start_after"),
-                        (int)peer_number(in, "max"), &limits, on_list, p);
+        s3_list_objects(p->client, e, bucket,
+                        &(struct s3_range){peer_text(in, "prefix"), peer_text(in, "start_after"),
+                                           "", (int)peer_number(in, "max")},
+                        &limits, on_list, p);
     else
         return false;
     return true;

@@ -176,33 +176,6 @@ static void nothing_is_stored_without_an_etag(void **state)
     fake_aws_free(&f);
 }
 
-static void on_list(void *arg, const struct aws_reply *reply, const struct s3_listed *objects,
-                    size_t count, bool truncated)
-{
-    (void)objects, (void)truncated;
-    assert_int_equal(reply->class, AWS_OK);
-    assert_int_equal(count, 0);
-    ++*(int *)arg;
-}
-
-static void keys_in_queries_are_encoded(void **state)
-{
-    (void)state;
-    static const struct fake_step steps[] = {
-        {200, "<ListBucketResult></ListBucketResult>", NULL, NULL, false}};
-    static const struct s3_options limits = {
-        .timeout_ms = 5000, .deadline_ms = 5000, .max_attempts = 1};
-    struct fake_aws f = fake_aws_new("s3", steps, 1, true);
-    int calls = 0;
-    s3_list_objects(f.client, &f.endpoint, "letters", "dlq/", "dlq/year=2026/a+b/c d~.json", 7,
-                    &limits, on_list, &calls);
-    run_until(f.base, &calls, 1);
-    expect_line(&f, 0,
-                "GET /letters?list-type=2&max-keys=7&prefix=dlq%2F&start-after="
-                "dlq%2Fyear%3D2026%2Fa%2Bb%2Fc%20d~.json HTTP/1.1");
-    fake_aws_free(&f);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,7 +183,6 @@ int main(void)
         cmocka_unit_test(a_bucket_may_be_in_the_host),
         cmocka_unit_test(the_endpoint_shapes_requests),
         cmocka_unit_test(nothing_is_stored_without_an_etag),
-        cmocka_unit_test(keys_in_queries_are_encoded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

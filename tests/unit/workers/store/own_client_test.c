@@ -53,6 +53,7 @@ struct fixture {
     char body[4096];
     size_t count;
     bool truncated;
+    char token[2048];
     enum ledger_answer answer;
     struct ledger_claim *claim;
     enum ledger_state state;
@@ -244,14 +245,15 @@ static void on_get(void *arg, const struct aws_reply *reply, const struct s3_got
     snprintf(f->body, sizeof(f->body), "%.*s", (int)got->body_len, (const char *)got->body);
 }
 
-static void on_list(void *arg, const struct aws_reply *reply, const struct s3_listed *objects,
-                    size_t count, bool truncated)
+static void on_list(void *arg, const struct aws_reply *reply, const struct s3_page *page)
 {
     struct fixture *f = arg;
+    const struct s3_listed *objects = page->objects;
     take_reply(f, reply);
-    f->count = count;
-    f->truncated = truncated;
-    for (size_t i = 0; i < count; i++) {
+    f->count = page->count;
+    f->truncated = page->truncated;
+    snprintf(f->token, sizeof(f->token), "%s", page->token);
+    for (size_t i = 0; i < page->count; i++) {
         size_t len = strlen(f->body);
         assert_true(objects[i].size == 4 && objects[i].etag[0] == '"');
         assert_true(llabs(objects[i].modified_ms - clock_wall_ms()) < 60000);
@@ -351,11 +353,21 @@ static void test_objects(void **state)
 static void list(struct fixture *f, const char *prefix, const char *after, int max,
                  const char *expected, bool truncated)
 {
-    s3_list_objects(f->client, &f->objects, "dead", prefix, after, max, &limits, on_list, f);
+    const struct s3_range range = {prefix, after, "", max};
+    s3_list_objects(f->client, &f->objects, "dead", &range, &limits, on_list, f);
     wait_done(f);
     assert_int_equal(f->class, AWS_OK);
     assert_string_equal(f->body, expected);
     assert_int_equal(f->truncated, truncated);
+}
+
+static void list_behind(struct fixture *f, const char *token, const char *expected)
+{
+    const struct s3_range range = {"dlq/", "", token, 1000};
+    s3_list_objects(f->client, &f->objects, "dead", &range, &limits, on_list, f);
+    wait_done(f);
+    assert_int_equal(f->class, AWS_OK);
+    assert_string_equal(f->body, expected);
 }
 
 static void test_listing(void **state)
@@ -369,6 +381,9 @@ static void test_listing(void **state)
     put(f, "other", "four", false, NULL);
     list(f, "dlq/", "", 1000, "dlq/a&< dlq/b c dlq/c+ ", false);
     list(f, "dlq/", "", 2, "dlq/a&< dlq/b c ", true);
+    char *token = xstrdup(f->token);
+    list_behind(f, token, "dlq/c+ ");
+    free(token);
     list(f, "dlq/", "dlq/b c", 2, "dlq/c+ ", false);
     list(f, "", "dlq/c+", 10, "other ", false);
     list(f, "none/", "", 10, "", false);
