@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/aws/sqs.h"
+#include "common/base/buf.h"
 
 #define VISIBILITY_S 30
 #define RECEIVES_MAX 1000
@@ -47,4 +48,26 @@ void queue_attributes_read(const json_t *attributes, struct queue_attributes *ou
     out->retention_s = number(attributes, "MessageRetentionPeriod", 0);
     out->is_fifo = fifo && strcmp(fifo, "true") == 0;
     read_policy(json_string_value(json_object_get(attributes, "RedrivePolicy")), out);
+}
+
+static void add_change(struct buf *out, const char *name, int64_t before, int64_t now)
+{
+    if (before != now)
+        buf_printf(out, "%s%s %lld -> %lld", out->len ? ", " : "", name, (long long)before,
+                   (long long)now);
+}
+
+char *queue_attributes_changes(const struct queue_attributes *before,
+                               const struct queue_attributes *now)
+{
+    struct buf out = {0};
+    add_change(&out, "MaximumMessageSize", before->max_message_bytes, now->max_message_bytes);
+    add_change(&out, "VisibilityTimeout", before->visibility_s, now->visibility_s);
+    add_change(&out, "MessageRetentionPeriod", before->retention_s, now->retention_s);
+    add_change(&out, "FifoQueue", before->is_fifo, now->is_fifo);
+    add_change(&out, "maxReceiveCount", before->max_receives, now->max_receives);
+    if (strcmp(before->dead_letter_arn, now->dead_letter_arn) != 0)
+        buf_printf(&out, "%sdeadLetterTargetArn \"%s\" -> \"%s\"", out.len ? ", " : "",
+                   before->dead_letter_arn, now->dead_letter_arn);
+    return out.len ? buf_steal(&out) : NULL;
 }

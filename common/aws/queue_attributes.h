@@ -21,4 +21,8 @@ struct queue_attributes {
  * policy that cannot be read is none. */
 void queue_attributes_read(const json_t *attributes, struct queue_attributes *out);
 
+/* What is another now, by SQS's names: "maxReceiveCount 0 -> 5" (malloc); NULL: nothing. */
+char *queue_attributes_changes(const struct queue_attributes *before,
+                               const struct queue_attributes *now);
+
 #endif

@@ -8,6 +8,7 @@
 #include "common/aws/endpoint.h"
 #include "common/aws/obstacle.h"
 #include "common/aws/queue_open.h"
+#include "common/aws/queue_watch.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
@@ -18,6 +19,7 @@ struct entry {
     const json_t *conf;        /* borrow: the slice's */
     struct endpoint *endpoint; /* own */
     struct opening *open;      /* own, while it is being opened */
+    struct queue_watch *watch; /* own, while it is open */
 };
 
 struct queues {
@@ -50,12 +52,21 @@ void queues_free(struct queues *all)
     for (size_t i = 0; i < all->count; i++) {
         struct entry *e = all->list[i];
         opening_free(e->open);
+        queue_watch_free(e->watch);
         endpoint_free(e->endpoint);
         free(e->queue.url);
         free(e);
     }
     free(all->list);
     free(all);
+}
+
+static void on_changed(void *arg, const struct queue_attributes *attributes)
+{
+    struct entry *e = arg;
+    struct queues *all = e->queue.all;
+    e->queue.attributes = *attributes;
+    all->callbacks->ready(all->arg, &e->queue);
 }
 
 static void on_url(void *arg, const char *url, const struct queue_attributes *attributes)
@@ -66,6 +77,9 @@ static void on_url(void *arg, const char *url, const struct queue_attributes *at
     e->queue.attributes = *attributes;
     opening_free(e->open);
     e->open = NULL;
+    const struct queue_watch_options watch = {.name = e->queue.name, .url = e->queue.url};
+    e->watch = queue_watch_new(all->base, all->client, e->queue.endpoint, &watch, attributes,
+                               on_changed, e);
     log_debug("queue \"%s\": %s", e->queue.name, e->queue.url);
     all->callbacks->ready(all->arg, &e->queue);
 }
@@ -115,6 +129,8 @@ void queues_lost(struct queue *q)
     struct entry *e = (struct entry *)q;
     if (e->open)
         return;
+    queue_watch_free(e->watch);
+    e->watch = NULL;
     free(q->url);
     q->url = NULL;
     open_queue(e);

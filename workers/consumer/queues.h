@@ -29,7 +29,7 @@ struct queue {
     size_t index;                        /* 0.. in the order of queues_add */
     const char *name;                    /* borrow, of the configuration: the key under "queues" */
     char *url;                           /* own; NULL until it is known */
-    struct queue_attributes attributes;  /* as it was opened; all 0 until then */
+    struct queue_attributes attributes;  /* as last read (queue_watch.h); all 0 until it is open */
     bool read;                           /* polled, not only written to */
     struct aws_client *client;           /* borrow */
     const struct aws_endpoint *endpoint; /* borrow: of the table */
@@ -41,7 +41,7 @@ struct queue {
 };
 
 struct queues_callbacks {
-    void (*ready)(void *arg, struct queue *q); /* has a URL now */
+    void (*ready)(void *arg, struct queue *q); /* has a URL now, or other attributes */
     void (*trouble)(void *arg, const char *text);
 };
 

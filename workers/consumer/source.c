@@ -137,7 +137,10 @@ void sources_limit_age(struct sources *all, const struct queue *queue)
     int64_t limit_s = kept_s > 2 * DAY_S ? kept_s - DAY_S : kept_s / 2;
     for (size_t i = 0; i < all->count && kept_s > 0; i++) {
         struct source *s = &all->list[i];
-        if (s->queue == queue && s->age_limit_ms > limit_s * 1000)
+        if (s->queue != queue)
+            continue;
+        s->age_limit_ms = conf_int(s->conf, "retry.age_limit_s") * 1000;
+        if (s->age_limit_ms > limit_s * 1000)
             s->age_limit_ms = limit_s * 1000;
     }
 }

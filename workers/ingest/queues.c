@@ -7,6 +7,7 @@
 
 #include "common/aws/endpoint.h"
 #include "common/aws/queue_open.h"
+#include "common/aws/queue_watch.h"
 #include "common/aws/sqs.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
@@ -21,6 +22,7 @@ struct queue {
     struct endpoint *endpoint; /* own */
     struct enqueue *enqueue;   /* own */
     struct opening *open;      /* own; NULL once it is open */
+    struct queue_watch *watch; /* own; NULL until then */
     char *url;                 /* own; NULL until then */
 };
 LIST_HEAD(queue_list, queue);
@@ -34,6 +36,12 @@ struct queues {
     void *arg;
 };
 
+static void on_changed(void *arg, const struct queue_attributes *attributes)
+{
+    const struct queue *queue = arg;
+    enqueue_set_limit(queue->enqueue, (size_t)attributes->max_message_bytes);
+}
+
 static void on_open(void *arg, const char *queue_url, const struct queue_attributes *attributes)
 {
     struct queue *queue = arg;
@@ -44,6 +52,10 @@ static void on_open(void *arg, const char *queue_url, const struct queue_attribu
     queue->url = xstrdup(queue_url);
     opening_free(queue->open);
     queue->open = NULL;
+    const struct queue_watch_options watch = {.name = queue->key, .url = queue->url};
+    queue->watch =
+        queue_watch_new(queue->all->base, queue->all->client, endpoint_aws(queue->endpoint), &watch,
+                        attributes, on_changed, queue);
     if (queues_waiting(queue->all, NULL) == 0)
         queue->all->known(queue->all->arg);
 }
@@ -62,8 +74,11 @@ static void on_missing(void *arg)
 {
     struct queue *queue = arg;
     log_warn("queue \"%s\": it is gone; opening it again", queue->key);
-    if (!queue->open)
-        open_queue(queue);
+    if (queue->open)
+        return;
+    queue_watch_free(queue->watch);
+    queue->watch = NULL;
+    open_queue(queue);
 }
 
 static struct queue *queue_new(struct queues *qs, const char *key)
@@ -105,6 +120,7 @@ void queues_free(struct queues *qs)
     struct queue *queue;
     while ((queue = LIST_FIRST(&qs->list))) {
         opening_free(queue->open);
+        queue_watch_free(queue->watch);
         enqueue_free(queue->enqueue);
         endpoint_free(queue->endpoint);
         free(queue->url);

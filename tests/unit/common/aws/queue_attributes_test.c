@@ -3,6 +3,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 static struct queue_attributes read_text(const char *text)
@@ -70,12 +72,29 @@ static void policies_in_all_their_spellings(void **state)
     assert_int_equal(receives_of(""), 0);
 }
 
+static void changes_are_named(void **state)
+{
+    (void)state;
+    const struct queue_attributes before = {
+        .max_message_bytes = 262144, .visibility_s = 30, .retention_s = 345600};
+    struct queue_attributes now = before;
+    assert_null(queue_attributes_changes(&before, &now));
+    now.max_receives = 5;
+    strcpy(now.dead_letter_arn, "arn:d");
+    now.visibility_s = 60;
+    char *text = queue_attributes_changes(&before, &now);
+    assert_string_equal(text, "VisibilityTimeout 30 -> 60, maxReceiveCount 0 -> 5, "
+                              "deadLetterTargetArn \"\" -> \"arn:d\"");
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_of_them_are_read),
         cmocka_unit_test(what_is_missing_has_a_default),
         cmocka_unit_test(policies_in_all_their_spellings),
+        cmocka_unit_test(changes_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -204,6 +204,17 @@ static void polls_ask_only_for_free_slots(void **state)
     assert_int_equal(fake_open(FAKE_RECEIVE)->max, 1);
 }
 
+static void attributes_that_change_count_at_once(void **state)
+{
+    (void)state;
+    start(1, 24);
+    const struct queue_attributes now = {.max_receives = 5, .max_message_bytes = 2048};
+    const struct queue *newest = queues_at(t.queues, 1);
+    fake_changed(fake_changed_arg, &now);
+    assert_int_equal(newest->attributes.max_receives, 5);
+    assert_int_equal(newest->attributes.max_message_bytes, 2048);
+}
+
 static void a_busy_queue_leaves_room_for_the_others(void **state)
 {
     (void)state;
@@ -508,6 +519,7 @@ int main(void)
         cmocka_unit_test_teardown(
             a_server_that_does_not_wait_is_not_asked_at_the_speed_of_the_network, stop),
         cmocka_unit_test_teardown(polls_ask_only_for_free_slots, stop),
+        cmocka_unit_test_teardown(attributes_that_change_count_at_once, stop),
         cmocka_unit_test_teardown(a_busy_queue_leaves_room_for_the_others, stop),
         cmocka_unit_test_teardown(a_failing_queue_pauses_longer_each_time_and_says_so, stop),
         cmocka_unit_test(a_refused_poll_is_told_at_once_with_its_fix),

@@ -288,6 +288,20 @@ static void a_handle_that_is_no_longer_good_is_a_lost_lease(void **state)
     assert_int_equal(t.lost, 1);
 }
 
+static void a_refused_extension_is_told_with_its_fix(void **state)
+{
+    (void)state;
+    struct work *w = hold("a");
+    const char *trouble = w->queue->troubles[QUEUE_VISIBILITY];
+    fake_answer(extension_due(w), 1, AWS_DENIED, "AccessDenied");
+    assert_non_null(strstr(trouble,
+                           "sqs:ChangeMessageVisibility is denied; allow it to the account "
+                           "of this service, etc/iam/consumer.json is the policy"));
+    assert_int_equal(t.lost, 0);
+    fake_answer(extension_due(w), 0, AWS_OK, "");
+    assert_string_equal(trouble, "");
+}
+
 static void no_extension_goes_beyond_twelve_hours(void **state)
 {
     (void)state;
@@ -654,6 +668,7 @@ int main(void)
         TEST(the_heartbeat_extends_at_half_time_and_goes_on),
         TEST(a_failed_extension_is_repeated_until_the_lease_is_over),
         TEST(a_handle_that_is_no_longer_good_is_a_lost_lease),
+        TEST(a_refused_extension_is_told_with_its_fix),
         TEST(no_extension_goes_beyond_twelve_hours),
         TEST(a_backoff_waits_for_the_extension_under_way),
         TEST(a_release_makes_visible_at_once),
