@@ -84,12 +84,18 @@ struct plan *plan_ref(struct plan *plan)
     return plan;
 }
 
+void plan_release_listeners(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->listener_count; i++)
+        listen_release(plan->listeners[i]);
+    plan->listener_count = 0;
+}
+
 void plan_unref(struct plan *plan)
 {
     if (plan == NULL || --plan->users > 0)
         return;
-    for (size_t i = 0; i < plan->listener_count; i++)
-        listen_release(plan->listeners[i]);
+    plan_release_listeners(plan);
     free(plan->listeners);
     json_decref(plan->slice);
     json_decref(plan->check);

@@ -35,6 +35,10 @@ void plan_unref(struct plan *plan); /* the last user's closes its listeners; NUL
 /* Closes our copies of its listening sockets: the role is being stopped. */
 void plan_close_listeners(struct plan *plan);
 
+/* It starts no worker any more: gives up its listeners, of which those that no other plan uses are
+ * closed. */
+void plan_release_listeners(struct plan *plan);
+
 /* The sealed memfd that a worker reads at start, close-on-exec; -1 with errno. lock_fd is the
  * number of the lock's descriptor in the worker, or -1. */
 int plan_snapshot(const struct plan *plan, int number, const char *name, int lock_fd);

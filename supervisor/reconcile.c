@@ -39,7 +39,9 @@ static void fill(struct supervisor *s, struct plan *plan, bool is_current)
 }
 
 /* A process of an older plan goes when the one that follows it is up, or has failed (then it is an
- * ordinary crash, and waiting would keep the old configuration alive), or when none follows. */
+ * ordinary crash, and waiting would keep the old configuration alive), or when none follows. It has
+ * its own copies of its listeners: through ours, a caller of an address that is no more would wait
+ * for it in vain. */
 static void retire(struct supervisor *s, struct process *p)
 {
     const struct plan *current = s->plans[p->plan->role];
@@ -47,6 +49,8 @@ static void retire(struct supervisor *s, struct process *p)
     if (p->number < current->workers && !p->plan->dropped)
         next = supervisor_find(s, current, p->number);
     process_retire(p);
+    if (p->plan != current)
+        plan_release_listeners(p->plan);
     if (next != NULL && next->slot.state != SLOT_UP && !next->slot.has_failed)
         return;
     process_stop(p, supervisor_drain_ms(s));

@@ -5,7 +5,7 @@ import net from 'node:net';
 import { test } from 'node:test';
 import { cxone, genesys } from '../tools/events.mjs';
 import { request } from '../tools/http.mjs';
-import { freePort, merge, Service } from '../tools/service.mjs';
+import { alive, freePort, merge, Service } from '../tools/service.mjs';
 import { until } from '../tools/wait.mjs';
 
 const generation = async (s) => (await s.status()).generation;
@@ -49,6 +49,26 @@ test('a request held open across SIGHUP is answered', async (t) => {
     }, { seconds: 20 });
     await until('all deliveries', () => s.ledger().length === 21);
     assert.equal((await s.workers('store'))[0].pid, store.pid, 'the store was not rolled');
+});
+
+test('an address that a reload gives up is refused while the old worker still drains', async (t) => {
+    const s = await Service.start(t, { conf: { drain_s: 60 } });
+    const [old] = await s.workers('ingest');
+    const slow = net.connect(s.ports.ingest, '127.0.0.1');
+    slow.on('error', () => {});
+    slow.write('POST /webhook/cxone-data-actions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{');
+    await until('the slow request to be taken', async () => (await s.health('ingest')).gauges.connections >= 1);
+    s.writeConf(merge(s.conf, { ingest: { listen: [`127.0.0.1:${await freePort()}`] } }));
+    assert.equal((await s.control({ cmd: 'reload' })).ok, true);
+
+    const isRefused = () => new Promise((resolve) => {
+        const socket = net.connect(s.ports.ingest, '127.0.0.1');
+        socket.on('connect', () => (socket.destroy(), resolve(false)));
+        socket.on('error', (error) => resolve(error.code === 'ECONNREFUSED'));
+    });
+    await until('the old address to be refused', isRefused);
+    assert.ok(alive(old.pid), 'the old worker still has the slow request');
+    slow.destroy();
 });
 
 test('under load no request fails through ten reloads', async (t) => {
