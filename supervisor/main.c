@@ -202,12 +202,24 @@ static char *absolute(const char *path)
     return xasprintf("%s/%s", cwd, path);
 }
 
+/* What would end us before there is a loop to hear it (the wait for the store's lock can be long)
+ * is kept for it. */
+static void hold_signals(void)
+{
+    sigset_t held;
+    sigemptyset(&held);
+    sigaddset(&held, SIGHUP);
+    sigaddset(&held, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &held, NULL);
+}
+
 int main(int argc, char **argv)
 {
     struct options options = {0};
     umask(027);
     open_standard_fds();
     signal(SIGPIPE, SIG_IGN);
+    hold_signals();
     parse_options(argc, argv, &options);
     char *path = realpath(options.config, NULL);
     if (path == NULL) {

@@ -12,15 +12,24 @@
 #include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
 
-/* What the store and the keyring get at the least, however much the others have used up. */
-enum { STOP_LAST_MS = 2000 };
+/* STOP_LAST_MS is what the store and the keyring get at the least, however much the others have
+ * used up. Each phase may take its time and a grace: STOP_LATE_MS bounds them together. */
+enum { STOP_LAST_MS = 2000, STOP_LATE_MS = 500 };
+
+static void kill_all(struct supervisor *s)
+{
+    struct process *p;
+    TAILQ_FOREACH(p, &s->processes, link)
+    {
+        process_retire(p);
+        process_signal(p, SIGKILL);
+    }
+}
 
 static void stop_now(struct supervisor *s)
 {
-    struct process *p;
     log_warn("stopping now: killing the workers");
-    TAILQ_FOREACH(p, &s->processes, link)
-    process_signal(p, SIGKILL);
+    kill_all(s);
     s->exit_status = EXIT_FAILURE;
     event_base_loopbreak(s->base);
 }
@@ -71,4 +80,12 @@ bool stop_progress(struct supervisor *s)
     while (phase < ROLE_STOP_PHASES && stop_phase(s, phase))
         phase++;
     return phase == ROLE_STOP_PHASES;
+}
+
+void stop_tick(struct supervisor *s, int64_t now_ms)
+{
+    if (!s->is_stopping || now_ms < s->stop_deadline_ms + STOP_LATE_MS)
+        return;
+    log_warn("the stop is past its time: killing what is left");
+    kill_all(s);
 }

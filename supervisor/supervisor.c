@@ -160,6 +160,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     process_tick(p, on_time);
     control_tick(s->control);
     announce_tick(s, now_ms);
+    stop_tick(s, now_ms);
 }
 
 static void reopen_logs(struct supervisor *s)
@@ -222,6 +223,9 @@ static void watch(struct supervisor *s)
     s->tick = event_new(s->base, -1, EV_PERSIST, on_tick, s);
     s->reconcile = event_new(s->base, -1, 0, on_reconcile, s);
     assert(s->tick != NULL && s->reconcile != NULL && event_add(s->tick, &second) == 0);
+    sigset_t waiting;
+    sigfillset(&waiting);
+    sigprocmask(SIG_UNBLOCK, &waiting, NULL);
 }
 
 static int open_all(struct supervisor *s, int *exit_status_out)

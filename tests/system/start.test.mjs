@@ -1,5 +1,7 @@
 // Starting where it is not plain: twice, on busy ports, in odd places.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -81,6 +83,32 @@ test('a second SIGTERM stops now', async (t) => {
     s.signal('SIGTERM');
     await s.waitExit(5);
     await until('no worker left', () => workers.every(({ pid }) => !alive(pid)), { seconds: 5 });
+});
+
+test('workers that are stuck do not hold up a stop beyond drain_s', async (t) => {
+    const s = await Service.start(t, { conf: { drain_s: 1 } });
+    const workers = s.children();
+    workers.forEach(({ pid }) => s.signal('SIGSTOP', pid));
+    assert.deepEqual(await s.stop(), { status: 0, signal: null });
+    assert.match(s.log(), /the stop is past its time: killing what is left/);
+    assert.doesNotMatch(s.log(), /started again/);
+    assert.ok(workers.every(({ pid }) => !alive(pid)));
+});
+
+test('signals that come while the last generation drains are kept', async (t) => {
+    const s = await Service.create(t);
+    const lock = path.join(s.state, 'store/lock');
+    fs.mkdirSync(path.dirname(lock), { recursive: true });
+    const holder = spawn('flock', [lock, 'sh', '-c', 'echo held; exec sleep 60'], { detached: true });
+    t.after(() => holder.kill('SIGKILL'));
+    await once(holder.stdout, 'data');
+    await s.launch({ wait: false });
+    await until('sluiced to wait for the lock', () => /waiting up to/.test(s.log()));
+    s.signal('SIGUSR1');
+    s.signal('SIGHUP');
+    process.kill(-holder.pid, 'SIGTERM');
+    await s.waitUp();
+    await until('the reload', async () => (await s.status()).generation === 2);
 });
 
 test('modes: the key pair and the state are private', async (t) => {
