@@ -86,3 +86,15 @@ test('a reload is tried with its own keys, which the running workers do not get'
         assert.equal((await s.post('genesys', genesys())).status, 200, 'with the keys of before');
     }
 });
+
+test('a secret that was mistyped is read again when it was corrected', async (t) => {
+    const s = await start(t);
+    writeKeys(s, pair.access_key_id, pair.secret_access_key.replace('jABC', 'kABC'));
+    await until('a refusal', async () => {
+        const { workers } = await s.status();
+        return workers.some(({ beat }) => /the credentials are refused; correct the access key, its secret/.test(beat.waiting.join()));
+    }, { seconds: 30 });
+    writeKeys(s, pair.access_key_id, pair.secret_access_key);
+    await s.waitUp(90); // the keyring looks again after a minute at most
+    await until('an event to be taken', async () => (await s.post('genesys', genesys())).status === 200, { seconds: 20, every: 200 });
+});
