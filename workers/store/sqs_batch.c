@@ -59,19 +59,38 @@ int sqs_batch_entries(struct sqs_op *op, const char *entry_type, const json_t **
     return check_ids(entries, &op->refusal);
 }
 
-void sqs_batch_failed(json_t *failed, const char *id, const struct sqs_refusal *r)
+static json_t *failure(const char *id, const struct sqs_refusal *r)
 {
-    json_array_append_new(failed,
-                          json_pack("{s:s, s:b, s:s, s:s}", "Id", id, "SenderFault", 1, "Code",
-                                    sqs_error_code(r->error), "Message", r->message));
+    return json_pack("{s:s, s:b, s:s, s:s}", "Id", id, "SenderFault", 1, "Code",
+                     sqs_error_code(r->error), "Message", r->message);
 }
 
-json_t *sqs_batch_result(json_t *successful, json_t *failed)
+json_t *sqs_batch_run(struct sqs_op *op, const struct sqs_queue *q, const json_t *entries,
+                      sqs_one_fn *one)
 {
-    json_t *out = json_object();
-    if (json_array_size(successful) > 0)
+    json_t *successful = json_array();
+    json_t *failed = json_array();
+    size_t i;
+    json_t *entry;
+    json_array_foreach(entries, i, entry)
+    {
+        json_t *id = json_object_get(entry, "Id");
+        struct sqs_refusal refusal = {0};
+        json_t *answer = one(op, q, entry, &refusal);
+        if (answer) {
+            json_object_set(answer, "Id", id);
+            json_array_append_new(successful, answer);
+        } else if (refusal.error == SQS_DATABASE) {
+            op->refusal = refusal;
+            break;
+        } else {
+            json_array_append_new(failed, failure(json_string_value(id), &refusal));
+        }
+    }
+    json_t *out = op->refusal.error == SQS_FINE ? json_object() : NULL;
+    if (out && json_array_size(successful) > 0)
         json_object_set(out, "Successful", successful);
-    if (json_array_size(failed) > 0)
+    if (out && json_array_size(failed) > 0)
         json_object_set(out, "Failed", failed);
     json_decref(successful);
     json_decref(failed);

@@ -135,12 +135,16 @@ void sqs_receipt_text(const struct sqs_receipt *receipt, char out[SQS_RECEIPT_TE
 int sqs_receipt_parse(const char *text, struct sqs_receipt *receipt_out);
 
 /* ---- batches (sqs_batch.c) */
+/* Does what one request, or one entry of a batch, asks for. The answer to it (new), or NULL with
+ * the refusal set. */
+typedef json_t *sqs_one_fn(struct sqs_op *op, const struct sqs_queue *q, const json_t *in,
+                           struct sqs_refusal *r);
 /* Checks Entries: an array of 1..10 objects with good, distinct Ids. */
 int sqs_batch_entries(struct sqs_op *op, const char *entry_type, const json_t **entries_out);
-/* Adds {Id, Code, Message, SenderFault} to Failed. */
-void sqs_batch_failed(json_t *failed, const char *id, const struct sqs_refusal *r);
-/* {"Successful": [...], "Failed": [...]} without those that are empty; takes both over. */
-json_t *sqs_batch_result(json_t *successful, json_t *failed);
+/* Does it for each of them: {"Successful": [...], "Failed": [...]} without those that are empty.
+ * NULL with op's refusal set where the database failed. */
+json_t *sqs_batch_run(struct sqs_op *op, const struct sqs_queue *q, const json_t *entries,
+                      sqs_one_fn *one);
 
 /* ---- receiving (sqs_receive.c) */
 int64_t sqs_receive_due_ms(const struct service_context *context, int64_t queue);

@@ -89,7 +89,8 @@ static int take(const json_t *in, const struct sqs_queue *q, struct outgoing *o,
     return 0;
 }
 
-static int insert(struct sqs_op *op, const struct sqs_queue *q, const struct outgoing *o)
+static int insert(struct sqs_op *op, const struct sqs_queue *q, const struct outgoing *o,
+                  struct sqs_refusal *r)
 {
     static const char message[] =
         "INSERT INTO messages (queue, visible_at, sent_at, expires_at, id, sender, group_id, "
@@ -102,22 +103,31 @@ static int insert(struct sqs_op *op, const struct sqs_queue *q, const struct out
     if (db_run(db, message, "iiiisssss", q->id, now + o->delay_s * 1000, now, expires, o->id,
                op->call->caller, o->group, o->trace_header, o->body_md5) < 0 ||
         db_run(db, contents, "ss", o->attributes, o->body) < 0)
-        return sqs_db_failed(&op->refusal);
+        return sqs_db_failed(r);
     op->counts->messages_sent++;
     return 0;
 }
 
-static json_t *sent(const struct outgoing *o, const char *entry_id)
+static json_t *sent(const struct outgoing *o)
 {
     json_t *out = json_object();
-    if (entry_id)
-        json_object_set_new(out, "Id", json_string(entry_id));
     json_object_set_new(out, "MessageId", json_string(o->id));
     json_object_set_new(out, "MD5OfMessageBody", json_string(o->body_md5));
     if (o->attributes_md5[0])
         json_object_set_new(out, "MD5OfMessageAttributes", json_string(o->attributes_md5));
     if (o->system_md5[0])
         json_object_set_new(out, "MD5OfMessageSystemAttributes", json_string(o->system_md5));
+    return out;
+}
+
+static json_t *send_one(struct sqs_op *op, const struct sqs_queue *q, const json_t *in,
+                        struct sqs_refusal *r)
+{
+    struct outgoing o;
+    json_t *out = NULL;
+    if (take(in, q, &o, r) == 0 && insert(op, q, &o, r) == 0)
+        out = sent(&o);
+    free(o.attributes);
     return out;
 }
 
@@ -135,14 +145,7 @@ static int take_queue(struct sqs_op *op, struct sqs_queue *q)
 json_t *sqs_send_op(struct sqs_op *op)
 {
     struct sqs_queue q;
-    struct outgoing o;
-    if (take_queue(op, &q) < 0)
-        return NULL;
-    json_t *out = NULL;
-    if (take(op->in, &q, &o, &op->refusal) == 0 && insert(op, &q, &o) == 0)
-        out = sent(&o, NULL);
-    free(o.attributes);
-    return out;
+    return take_queue(op, &q) < 0 ? NULL : send_one(op, &q, op->in, &op->refusal);
 }
 
 /* All messages together: a rule about the whole call. */
@@ -179,27 +182,5 @@ json_t *sqs_send_batch_op(struct sqs_op *op)
         sqs_batch_entries(op, "SendMessageBatchRequestEntry", &entries) < 0 ||
         check_batch_bytes(entries, &op->refusal) < 0)
         return NULL;
-    json_t *successful = json_array();
-    json_t *failed = json_array();
-    size_t i;
-    json_t *entry;
-    json_array_foreach(entries, i, entry)
-    {
-        const char *id = json_string_value(json_object_get(entry, "Id"));
-        struct sqs_refusal refusal = {0};
-        struct outgoing o;
-        int rc = take(entry, &q, &o, &refusal);
-        if (rc < 0)
-            sqs_batch_failed(failed, id, &refusal);
-        else if ((rc = insert(op, &q, &o)) == 0)
-            json_array_append_new(successful, sent(&o, id));
-        free(o.attributes);
-        if (op->refusal.error == SQS_DATABASE)
-            break;
-    }
-    json_t *out = sqs_batch_result(successful, failed);
-    if (op->refusal.error == SQS_FINE)
-        return out;
-    json_decref(out);
-    return NULL;
+    return sqs_batch_run(op, &q, entries, send_one);
 }

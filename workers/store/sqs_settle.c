@@ -24,26 +24,28 @@ static int take_receipt(const json_t *in, const struct sqs_queue *q, struct sqs_
     return 0;
 }
 
-static int delete_one(struct sqs_op *op, const struct sqs_queue *q, const json_t *in,
-                      struct sqs_refusal *r)
+static json_t *delete_one(struct sqs_op *op, const struct sqs_queue *q, const json_t *in,
+                          struct sqs_refusal *r)
 {
     static const char sql[] = "DELETE FROM messages WHERE seq = ?1 AND queue = ?2 AND receipt = ?3";
     struct sqs_receipt receipt;
     if (take_receipt(in, q, &receipt, r) < 0)
-        return -1;
+        return NULL;
     if (db_run(op->context->db, sql, "iib", receipt.seq, q->id, receipt.token,
-               sizeof(receipt.token)) < 0)
-        return sqs_db_failed(r);
+               sizeof(receipt.token)) < 0) {
+        sqs_db_failed(r);
+        return NULL;
+    }
     op->counts->deletes += db_changes(op->context->db);
-    return 0;
+    return json_object();
 }
 
-static int change_one(struct sqs_op *op, const struct sqs_queue *q, const json_t *in,
-                      struct sqs_refusal *r)
+static int change(struct sqs_op *op, const struct sqs_queue *q, const json_t *in,
+                  struct sqs_refusal *r)
 {
     static const char find[] =
         "SELECT received_at FROM messages WHERE seq = ?1 AND queue = ?2 AND receipt = ?3";
-    static const char change[] = "UPDATE messages SET visible_at = ?2 WHERE seq = ?1";
+    static const char hide[] = "UPDATE messages SET visible_at = ?2 WHERE seq = ?1";
     struct db *db = op->context->db;
     struct sqs_receipt receipt;
     int64_t seconds = -1;
@@ -72,51 +74,31 @@ static int change_one(struct sqs_op *op, const struct sqs_queue *q, const json_t
                           "Total VisibilityTimeout for the message is beyond the limit [43200 "
                           "seconds].",
                           seconds);
-    if (db_run(db, change, "ii", receipt.seq, visible_at) < 0)
+    if (db_run(db, hide, "ii", receipt.seq, visible_at) < 0)
         return sqs_db_failed(r);
     op->counts->visibility_changes++;
     return 0;
 }
 
-typedef int settle_one(struct sqs_op *op, const struct sqs_queue *q, const json_t *in,
-                       struct sqs_refusal *r);
-
-static json_t *settle(struct sqs_op *op, settle_one *one)
+static json_t *change_one(struct sqs_op *op, const struct sqs_queue *q, const json_t *in,
+                          struct sqs_refusal *r)
 {
-    struct sqs_queue q;
-    if (sqs_queue_of(op, &q) < 0 || one(op, &q, op->in, &op->refusal) < 0)
-        return NULL;
-    return json_object();
+    return change(op, q, in, r) < 0 ? NULL : json_object();
 }
 
-static json_t *settle_batch(struct sqs_op *op, const char *entry_type, settle_one *one)
+static json_t *settle(struct sqs_op *op, sqs_one_fn *one)
+{
+    struct sqs_queue q;
+    return sqs_queue_of(op, &q) < 0 ? NULL : one(op, &q, op->in, &op->refusal);
+}
+
+static json_t *settle_batch(struct sqs_op *op, const char *entry_type, sqs_one_fn *one)
 {
     struct sqs_queue q;
     const json_t *entries;
     if (sqs_queue_of(op, &q) < 0 || sqs_batch_entries(op, entry_type, &entries) < 0)
         return NULL;
-    json_t *successful = json_array();
-    json_t *failed = json_array();
-    size_t i;
-    json_t *entry;
-    json_array_foreach(entries, i, entry)
-    {
-        const char *id = json_string_value(json_object_get(entry, "Id"));
-        struct sqs_refusal refusal = {0};
-        if (one(op, &q, entry, &refusal) == 0) {
-            json_array_append_new(successful, json_pack("{s:s}", "Id", id));
-        } else if (refusal.error == SQS_DATABASE) {
-            op->refusal = refusal;
-            break;
-        } else {
-            sqs_batch_failed(failed, id, &refusal);
-        }
-    }
-    json_t *out = sqs_batch_result(successful, failed);
-    if (op->refusal.error == SQS_FINE)
-        return out;
-    json_decref(out);
-    return NULL;
+    return sqs_batch_run(op, &q, entries, one);
 }
 
 json_t *sqs_delete_op(struct sqs_op *op)
