@@ -121,7 +121,10 @@ static int make_state_dir(const json_t *conf)
     const char *dir = conf_str(conf, "state_dir");
     if (fdio_make_dirs(dir, 0750) == 0)
         return 0;
-    log_error("state_dir %s cannot be made: %s", dir, strerror(errno));
+    log_error(
+        "state_dir %s cannot be made: %s; make it for the account that sluiced runs as, or name "
+        "another one",
+        dir, strerror(errno));
     return -1;
 }
 

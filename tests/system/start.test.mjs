@@ -31,6 +31,14 @@ test('a busy port says who holds it', async (t) => {
     assert.match(stderr, new RegExp(`\\b${process.pid}\\b`));
 });
 
+test('a state directory that cannot be made is named, with what to do', async (t) => {
+    const s = await Service.create(t);
+    s.writeConf({ ...s.conf, state_dir: `${s.confFile}/state` });
+    const { status, stderr } = await runProgram('sluiced', ['-c', s.confFile]);
+    assert.equal(status, 71);
+    assert.match(stderr, /state_dir \S+\/state cannot be made: Not a directory; make it for the account that sluiced runs as, or name another/);
+});
+
 test('root without "user" stays root and says so once', { skip: process.getuid() !== 0 && 'not root' }, async (t) => {
     const s = await Service.start(t);
     assert.equal([...s.log().matchAll(/staying root/g)].length, 1, s.log());
