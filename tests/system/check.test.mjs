@@ -1,8 +1,9 @@
 // sluicectl check: every object and permission tried, harmlessly, and what failed with its fix.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { request } from '../tools/http.mjs';
 import { runProgram, Service } from '../tools/service.mjs';
-import { slow } from '../tools/wait.mjs';
+import { slow, until } from '../tools/wait.mjs';
 
 const check = (s, ...more) => runProgram('sluicectl', ['-c', s.confFile, ...more, 'check'], { timeoutMs: 40_000 * slow });
 
@@ -45,4 +46,23 @@ test('what does not answer is told in bounded time, with what was tried before',
     const { lines } = JSON.parse(said.stdout);
     assert.ok(lines.some((l) => l.role === 'retry' && l.object === 'worker' && /not tried everything in time/.test(l.text)));
     assert.ok(lines.some((l) => l.role === 'ingest' && l.action === 'sqs:SendMessage' && !l.ok));
+});
+
+test('a queue that cannot be opened is named by check and by the health of each worker, with the whole reason', async (t) => {
+    const s = await Service.create(t);
+    const aws = { service: 'aws', url: 'https://sqs.eu-central-1.amazonaws.com/123456789012/genesys' };
+    s.writeConf({ ...s.conf, queues: { genesys: aws } });
+    await s.launch({ wait: false, env: { AWS_EC2_METADATA_DISABLED: 'true', AWS_REGION: 'eu-central-1', HOME: s.dir } });
+    const whole = /queue "genesys" \(https:\S+\/genesys\): no AWS credentials: .*tried: .*AWS_EC2_METADATA_DISABLED is set$/;
+    for (const worker of ['ingest', 'consumer-0', 'retry']) {
+        await until(`the reason of ${worker}`, async () => whole.test((await s.health(worker)).reason));
+    }
+    const { trouble } = (await request({ port: s.ports.api }, '/api/v1/sources')).json();
+    assert.match(trouble, whole);
+    const { lines } = JSON.parse((await check(s, '--json')).stdout);
+    for (const role of ['ingest', 'consumer', 'retry']) {
+        const about = lines.filter((l) => l.role === role && !l.ok);
+        assert.deepEqual(about.map((l) => l.object), ['queue "genesys"'], role);
+        assert.match(about[0].text, whole);
+    }
 });

@@ -444,16 +444,8 @@ static void consumer_check(void *state, struct checkup *checkup)
 {
     struct consumer *c = state;
     const json_t *conf = worker_conf(c->worker);
-    json_t *waiting = json_array(), *text;
-    size_t i;
-    queues_waiting(c->queues, waiting);
-    json_array_foreach(waiting, i, text)
-        checkup_note(checkup, "queue", false, json_string_value(text));
-    json_decref(waiting);
-    for (i = 0; i < queues_count(c->queues); i++) {
-        if (queues_at(c->queues, i)->url)
-            permissions_of_queue(checkup, queues_at(c->queues, i));
-    }
+    for (size_t i = 0; i < queues_count(c->queues); i++)
+        permissions_of_queue(checkup, queues_at(c->queues, i));
     if (c->objects)
         permissions_bucket(checkup, endpoint_aws(c->s3), conf_str(conf, "dead_letters.bucket"),
                            conf_str(conf, "dead_letters.prefix"));

@@ -67,7 +67,9 @@ void permissions_of_queue(struct checkup *c, const struct queue *q)
     char what[96], key[96];
     snprintf(what, sizeof(what), "queue \"%s\"", q->name);
     snprintf(key, sizeof(key), "queues.%s", q->name);
-    for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+    if (!q->url)
+        checkup_note(c, what, false, queues_opening(q));
+    for (size_t i = 0; q->url && i < sizeof(tries) / sizeof(tries[0]); i++) {
         if (tries[i].only_read && !q->read)
             continue;
         checkup_add(c, &(struct checkup_step){.what = what,

@@ -6,7 +6,7 @@
 struct queue;
 
 /* What the consumer needs of a queue: of one that it reads everything, of another one to be able to
- * send to it. */
+ * send to it. Of one that is not open, why. */
 void permissions_of_queue(struct checkup *c, const struct queue *q);
 
 #endif

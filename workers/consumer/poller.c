@@ -486,9 +486,8 @@ bool poller_healthy(const struct poller *p, char *reason, size_t reason_size)
         if (lane->queue->url && (!*lane->queue->troubles[QUEUE_RECEIVE] || lane->is_held))
             continue;
         if (lane->is_refused || now - lane->good_mono_ms > patience_ms || !lane->queue->url) {
-            snprintf(reason, reason_size, "%s",
-                     *lane->queue->troubles[QUEUE_RECEIVE] ? lane->queue->troubles[QUEUE_RECEIVE]
-                                                           : "a queue is not opened yet");
+            const char *trouble = lane->queue->troubles[QUEUE_RECEIVE];
+            snprintf(reason, reason_size, "%s", *trouble ? trouble : queues_opening(lane->queue));
             return false;
         }
     }

@@ -217,6 +217,13 @@ void queues_worked(struct queue *q, enum queue_action action)
     *q->troubles[action] = '\0';
 }
 
+const char *queues_opening(const struct queue *q)
+{
+    const struct entry *e = (const struct entry *)q;
+    const char *why = opening_waiting(e->open);
+    return why ? why : "a queue is not opened yet";
+}
+
 void queues_waiting(const struct queues *all, json_t *list)
 {
     for (size_t i = 0; i < all->count; i++) {

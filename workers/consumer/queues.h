@@ -60,6 +60,9 @@ void queues_start(struct queues *all);
 /* The service says that it does not exist: the URL is dropped and the queue opened again. */
 void queues_lost(struct queue *q);
 
+/* Why a queue without a URL has none yet. */
+const char *queues_opening(const struct queue *q);
+
 size_t queues_count(const struct queues *all);
 struct queue *queues_at(const struct queues *all, size_t i);
 bool queues_all_known(const struct queues *all);

@@ -26,7 +26,7 @@
 #define READY_MS 3000       /* ready then, whatever the queues do */
 #define DRAIN_GRACE_MS 2000 /* for keep-alive clients to come back and be told to go */
 #define DRAIN_LOOK_MS 50
-#define TROUBLE_BYTES 256
+#define TROUBLE_BYTES 768
 
 struct retry {
     struct worker *worker;             /* borrowed: the process's */
