@@ -151,7 +151,7 @@ static bool is_gone(const char *file)
     pid_t pid = (pid_t)atoi(b.data ? b.data : "0");
     buf_free(&b);
     assert_true(pid > 1);
-    int64_t until = clock_mono_ms() + 3000;
+    int64_t until = clock_mono_ms() + 30000;
     while (kill(pid, 0) == 0 && clock_mono_ms() < until) {
         char path[64];
         struct buf stat = {0};
@@ -174,12 +174,12 @@ static void a_timeout_ends_the_whole_group(void **state)
     assert_int_equal(out.verdict, RETRY);
     assert_string_equal(out.class, "timeout");
     assert_string_equal(out.error, "ran longer than 1 s");
-    assert_in_range(clock_mono_ms() - before, 900, 2500);
+    assert_in_range(clock_mono_ms() - before, 900, 20000);
     assert_true(is_gone("child"));
     before = clock_mono_ms();
     out = run_script("trap '' TERM; while :; do sleep 1; done", "x", 1, 1);
     assert_string_equal(out.class, "timeout");
-    assert_in_range(clock_mono_ms() - before, 2900, 4500);
+    assert_in_range(clock_mono_ms() - before, 2900, 30000);
 }
 
 static void stragglers_do_not_outlive_the_attempt(void **state)
@@ -249,7 +249,7 @@ static void a_cancelled_attempt_is_killed_and_silent(void **state)
         deliveries[i] = delivery_start(d, h, 1, NULL, on_end, &out[i]);
     }
     struct buf pid = {0};
-    for (int64_t until = clock_mono_ms() + 3000; pid.len == 0 && clock_mono_ms() < until;) {
+    for (int64_t until = clock_mono_ms() + 30000; pid.len == 0 && clock_mono_ms() < until;) {
         turn(10);
         buf_free(&pid);
         pid = read_dir_file("cancelled");

