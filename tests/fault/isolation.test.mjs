@@ -86,7 +86,11 @@ async function inspect({ s, task, secrets }, when) {
     const consumer = workers.find(({ role }) => role === 'consumer');
     assert.notDeepEqual(findInMemory(consumer.pid, tokens), [], `the token in ${consumer.name} ${when}`);
     const keyring = workers.find(({ role }) => role === 'keyring');
-    assert.deepEqual(findInMemory(keyring.pid, secrets), ['environment', 'oauth', 'task'], `keyring ${when}`);
+    // A fetch under way, which nobody answers while we search, has the file in hand.
+    await until(`the keyring to hold what it uses ${when}`, () => {
+        assert.deepEqual(findInMemory(keyring.pid, secrets), ['environment', 'oauth', 'task']);
+        return true;
+    }, { every: 300 });
     assert.deepEqual(findInMemory(pid, { task: secrets.task, file: secrets.file }), [], `sluiced ${when}`);
 }
 

@@ -30,7 +30,8 @@ const descriptors = (s) => fs.readdirSync(`/proc/${s.pid}/fd`).length;
 const change = (s, n) => merge(s.conf, { ingest: { retry_after_s: n }, consumer: { in_flight: n } });
 const tried = async (s, role) => (await s.workers(role)).find((w) => w.generation === 2);
 
-// Each step: how it is made to fail, what the refusal says, and whether an ingest is killed that takes requests.
+// Each step: how it is made to fail, what the refusal says, and whether an ingest is killed that takes requests
+// (what it has in hand then is lost).
 const steps = [
     ['load', async (s) => fs.writeFileSync(s.confFile, '{ "ingest": '), /line 1/],
     ['validate', async (s) => s.writeConf(merge(s.conf, { sources: { cxone: { destination: 'nowhere' } } })), /nowhere/],
@@ -49,7 +50,7 @@ const steps = [
     ['the worker does not start', async (s) => { s.writeConf(change(s, 14)); arm(s, 'ingest.start'); },
         /the new ingest failed: it ended with exit status 78/],
     ['the worker is never ready', async (s) => { s.writeConf(change(s, 15)); arm(s, 'ingest.ready'); },
-        /the new ingest failed: it was not ready within 10 s/],
+        /the new ingest failed: it was not ready within 10 s/, 'kills'],
     // The commit waits for a consumer.
     ['the worker dies between ready and the commit', async (s) => {
         s.writeConf(change(s, 17));

@@ -13,7 +13,7 @@ import { Peer } from '../tools/peer.mjs';
 
 const bucket = 'letters';
 const table = 'ledger';
-const impatient = { timeout_ms: 400 };
+const impatient = { timeout_ms: 800 };
 
 // Each call: its service, how it is asked for, and what must be there first.
 const calls = {
@@ -139,7 +139,7 @@ class Rig {
             came++;
             return came <= times ? fault(request, forward) : forward();
         }, Infinity);
-        const said = await this.peer(service).run(op, { ...mine, ...input, ...limits });
+        const said = await this.peer(service).run(op, { ...mine, ...input, timeout_ms: 60_000, ...limits });
         forget();
         return { ...said, came };
     }
@@ -168,7 +168,7 @@ async function playAll(rig, operation, { service, alone, head = {} }) {
         await rig.good(operation);
         // An answer may take longer than one who is impatient waits.
         let two;
-        for (let tries = limits === impatient ? 4 : 1; tries > 0 && two?.class !== 'ok'; tries--) {
+        for (let tries = limits === impatient ? 6 : 1; tries > 0 && two?.class !== 'ok'; tries--) {
             two = await rig.ask(operation, of(fault, service), { attempts: 2, ...limits });
         }
         assert.deepEqual([two.class, two.attempts, two.came], repeated ? ['ok', 2, 2 + unasked] : [expected, 1, 1], `${name}, with another attempt: ${two.code}`);

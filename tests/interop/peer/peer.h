@@ -47,7 +47,7 @@ int64_t peer_number_or(const json_t *in, const char *name, int64_t fallback);
 #define PEER_LIMITS(type, in)                                                                      \
     (type)                                                                                         \
     {                                                                                              \
-        .timeout_ms = peer_number_or(in, "timeout_ms", 10000), .deadline_ms = 10000,               \
+        .timeout_ms = peer_number_or(in, "timeout_ms", 10000), .deadline_ms = 60000,               \
         .max_attempts = (int)peer_number_or(in, "attempts", 1)                                     \
     }
 
