@@ -139,7 +139,7 @@ async function fuzzTests() {
             const seeds = `tests/fuzz/corpus/${name}`;
             mkdirSync(corpus, { recursive: true });
             const { text, status, seconds } = await execute([`build-fuzz/fuzz/${name}`,
-                `-max_total_time=${fuzzSeconds}`, '-timeout=5', '-max_len=4096',
+                `-max_total_time=${fuzzSeconds}`, '-timeout=30', '-max_len=4096',
                 `-artifact_prefix=${crashes}${name}-`, corpus,
                 ...(existsSync(seeds) ? [seeds] : [])], { limitMs: (fuzzSeconds + 60) * 1000 });
             const runs = text.match(/Done (\d+) runs/)?.[1] ?? '?';
