@@ -180,10 +180,11 @@ static bool ask_role(struct chain *c)
     return ask_plan(c, true);
 }
 
-/* A variable of the environment, else the profile's key. */
+/* A variable of the environment, unless the configuration names a profile; else the profile's key.
+ */
 static const char *web_setting(const struct chain *c, const char *variable, const char *key)
 {
-    const char *value = aws_files_env(variable);
+    const char *value = *c->job.context->profile ? NULL : aws_files_env(variable);
     return value ? value : aws_files_get(c->files, AWS_FILE_BOTH, c->profile, key);
 }
 
@@ -199,10 +200,14 @@ static bool ask_web_identity(struct chain *c)
         .web = {.arn = web_setting(c, "AWS_ROLE_ARN", "role_arn"),
                 .session_name = web_setting(c, "AWS_ROLE_SESSION_NAME", "role_session_name")}};
     snprintf(c->source, sizeof(c->source), "web identity");
-    if (c->plan.web.arn)
+    if (c->plan.web.arn) {
         follow_plan(c);
-    else
-        broken(c, "AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not: set both");
+        return true;
+    }
+    aws_job_fail(&c->job, AWS_BROKEN,
+                 "web identity: there is a token file and no role: set AWS_ROLE_ARN, or write "
+                 "role_arn in profile \"%.100s\"",
+                 c->profile);
     return true;
 }
 

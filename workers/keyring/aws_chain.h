@@ -8,7 +8,8 @@
  *
  *   1  the environment (aws_env.h), unless the configuration names a profile
  *   2  the profile, where it assumes a role (aws_profile.h)
- *   3  a web identity: AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN, else the profile's
+ *   3  a web identity: AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN, unless the configuration
+ *      names a profile; else the profile's
  *   4  the profile's keys or credential_process
  *   5  the container's (aws_container.h)
  *   6  instance metadata (aws_imds.h)

@@ -106,8 +106,14 @@ struct aws_job *aws_container_start(const struct aws_context *context, aws_done_
     const char *relative = aws_files_env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
     const char *full = aws_files_env("AWS_CONTAINER_CREDENTIALS_FULL_URI");
     struct container *c = aws_job_new(sizeof(*c), context, release, done, arg);
+    if (!relative && !full) {
+        aws_job_fail(&c->job, AWS_BROKEN,
+                     "neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor "
+                     "AWS_CONTAINER_CREDENTIALS_FULL_URI is set");
+        return &c->job;
+    }
     c->url = relative ? xasprintf(TASK_URL "%s%s", *relative == '/' ? "" : "/", relative)
-                      : xstrdup(full ? full : "");
+                      : xstrdup(full);
     if (aws_is_url(c->url))
         ask(c);
     else

@@ -83,6 +83,8 @@ static int plan_base(struct planner *p, const char *profile)
     if (token_file) {
         plan->base = AWS_BASE_WEB_IDENTITY;
         plan->token_file = token_file;
+        if (!get(p, profile, "role_arn"))
+            return refuse(p, profile, "has web_identity_token_file and no role_arn", "");
         return read_role(p, profile, &plan->web);
     }
     if (take_static(p, profile, AWS_FILE_CREDENTIALS))

@@ -145,6 +145,22 @@ static void a_configured_profile_goes_before_the_environment(void **state)
     expect_from(p, "ONE", "profile \"one\"");
 }
 
+/* As on EKS, where the variables of the pod's identity are there whether they are wanted or not. */
+static void a_configured_profile_goes_before_the_web_identity_of_the_environment(void **state)
+{
+    struct place *p = *state;
+    place_write(p, ".aws/credentials",
+                "[two]\naws_access_key_id = TWO\naws_secret_access_key = s\n");
+    setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/jwt", 1);
+    setenv("AWS_ROLE_ARN", "arn:web", 1);
+    p->context.profile = "two";
+    expect_from(p, "TWO", "profile \"two\"");
+    p->context.profile = "";
+    setenv("AWS_PROFILE", "two", 1);
+    ask(p);
+    expect_failure(p, AWS_BROKEN, "web identity: /nowhere/jwt cannot be read");
+}
+
 static void what_is_configured_and_broken_ends_it(void **state)
 {
     struct place *p = *state;
@@ -166,8 +182,15 @@ static void what_is_configured_and_broken_ends_it(void **state)
         {"[default]\nrole_arn = arn:r\nsource_profile = b\n[profile b]\naws_access_key_id = A\n"
          "aws_secret_access_key = s\n",
          "profile \"default\": role arn:r: AccessDenied: no"},
+        {"[default]\nrole_arn = arn:r\ncredential_source = EcsContainer\n",
+         "profile \"default\": neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor "
+         "AWS_CONTAINER_CREDENTIALS_FULL_URI is set"},
         {"[default]\nweb_identity_token_file = /nowhere/jwt\n",
-         "web identity: AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not"},
+         "web identity: there is a token file and no role: set AWS_ROLE_ARN, or write role_arn in "
+         "profile \"default\""},
+        {"[default]\nrole_arn = arn:r\nsource_profile = b\n"
+         "[profile b]\nweb_identity_token_file = /nowhere/jwt\n",
+         "profile \"b\": has web_identity_token_file and no role_arn"},
         {"[default]\nweb_identity_token_file = /nowhere/jwt\nrole_arn = arn:r\n",
          "web identity: /nowhere/jwt cannot be read"},
         {"[default]\ncredential_process = echo '{\"Version\":1,\"AccessKeyId\":\"A\","
@@ -238,6 +261,7 @@ int main(void)
         AT_PLACE(sources_are_asked_in_order),
         AT_PLACE(the_environment_gives_all_of_it),
         AT_PLACE(a_configured_profile_goes_before_the_environment),
+        AT_PLACE(a_configured_profile_goes_before_the_web_identity_of_the_environment),
         AT_PLACE(what_is_configured_and_broken_ends_it),
         AT_PLACE(roles_are_assumed_one_with_the_other),
         AT_PLACE(a_cancelled_chain_says_nothing),
