@@ -17,6 +17,8 @@
 #include "workers/keyring/aws_job.h"
 
 #define ERROR_BYTES 200
+#define PIPE_CHUNK_BYTES 4096
+#define PIPE_CHUNKS 16 /* as much as a pipe holds */
 
 extern char **environ;
 
@@ -218,21 +220,22 @@ static bool take_output(struct process *p)
     }
 }
 
-static void take_errors(struct process *p)
+/* Takes a part of what is there; one that never stops must not keep us. False where that was all.
+ */
+static bool take_errors(struct process *p)
 {
-    char chunk[ERROR_BYTES];
-    ssize_t n;
-    while ((n = read(p->child.stderr_fd, chunk, sizeof(chunk))) > 0) {
-        size_t keep = ERROR_BYTES - (size_t)n;
-        if (p->errors_len > keep) {
-            memmove(p->errors, p->errors + p->errors_len - keep, keep);
-            p->errors_len = keep;
-        }
-        memcpy(p->errors + p->errors_len, chunk, (size_t)n);
-        p->errors_len += (size_t)n;
-    }
+    char chunk[PIPE_CHUNK_BYTES];
+    ssize_t n = read(p->child.stderr_fd, chunk, sizeof(chunk));
     if (n == 0 && p->events[1])
         event_del(p->events[1]);
+    if (n <= 0)
+        return false;
+    size_t fresh = (size_t)n < ERROR_BYTES ? (size_t)n : ERROR_BYTES;
+    size_t kept = p->errors_len < ERROR_BYTES - fresh ? p->errors_len : ERROR_BYTES - fresh;
+    memmove(p->errors, p->errors + p->errors_len - kept, kept);
+    memcpy(p->errors + kept, chunk + (size_t)n - fresh, fresh);
+    p->errors_len = kept + fresh;
+    return true;
 }
 
 static void on_output(evutil_socket_t fd, short what, void *arg)
@@ -254,7 +257,8 @@ static void on_end(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     struct process *p = arg;
     bool fits = take_output(p);
-    take_errors(p);
+    for (int i = 0; i < PIPE_CHUNKS && take_errors(p); i++) {
+    }
     end_child(p);
     int status = reap(p);
     if (fits)

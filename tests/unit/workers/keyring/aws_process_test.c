@@ -168,6 +168,15 @@ static void a_program_that_hangs_is_killed_with_its_children(void **state)
     free(script);
 }
 
+static void a_program_that_never_stops_complaining_is_ended(void **state)
+{
+    struct place *p = *state;
+    run(p, "for i in 1 2 3; do yes >&2 & done\nwait\n", 500);
+    expect_failure(p, AWS_BROKEN, "it did not end in time");
+    run(p, "yes >&2 &\nexit 3\n", 20000);
+    expect_failure(p, AWS_BROKEN, "it ended with exit status 3");
+}
+
 static void what_a_program_leaves_running_is_not_waited_for(void **state)
 {
     struct place *p = *state;
@@ -210,6 +219,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_program_is_found_in_the_path, place_enter, place_leave),
         cmocka_unit_test_setup_teardown(failures_say_what_happened, place_enter, place_leave),
         cmocka_unit_test_setup_teardown(a_program_that_hangs_is_killed_with_its_children,
+                                        place_enter, place_leave),
+        cmocka_unit_test_setup_teardown(a_program_that_never_stops_complaining_is_ended,
                                         place_enter, place_leave),
         cmocka_unit_test_setup_teardown(what_a_program_leaves_running_is_not_waited_for,
                                         place_enter, place_leave),
