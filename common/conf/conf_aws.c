@@ -39,9 +39,8 @@ static bool is_aws(const json_t *object)
     return strcmp(conf_str(object, "service"), "aws") == 0;
 }
 
-static bool is_true(const char *variable)
+static bool is_true(const char *value)
 {
-    const char *value = aws_files_env(variable);
     return value && strcasecmp(value, "true") == 0;
 }
 
@@ -182,6 +181,14 @@ static void resolve_region(const struct resolving *r)
 
 /* ---- endpoints ---- */
 
+static bool ignores_endpoints(const struct resolving *r)
+{
+    const char *value = aws_files_env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+    return is_true(value ? value
+                         : aws_files_get(r->files, AWS_FILE_CONFIG, r->profile,
+                                         "ignore_configured_endpoint_urls"));
+}
+
 /* What the environment or the profile says, with where it was found; NULL for AWS's own. */
 static const char *found_endpoint(const struct resolving *r, const struct service *service,
                                   const char **where_out)
@@ -279,7 +286,7 @@ static void warn_unsupported(const struct resolving *r)
 {
     static const char *const variables[] = {"AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"};
     for (size_t i = 0; i < 2; i++)
-        if (is_true(variables[i]))
+        if (is_true(aws_files_env(variables[i])))
             conf_errors_warn(r->errors, "aws",
                              "%s is not looked at: write such endpoints as aws.sqs_endpoint_url, "
                              "s3_endpoint_url, dynamodb_endpoint_url and sts_endpoint_url",
@@ -307,9 +314,9 @@ void conf_aws_resolve(json_t *conf, struct conf_errors *errors)
         return;
     r.profile = aws_files_profile_name(conf_str(r.aws, "profile"));
     r.files = aws_files_new();
-    r.ignores_endpoints = is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
     if (aws_files_read(r.files, AWS_FILE_CONFIG, why, sizeof(why)))
         conf_errors_warn(errors, "aws.profile", "%s", why);
+    r.ignores_endpoints = ignores_endpoints(&r);
     resolve_region(&r);
     for (size_t i = 0; i < SERVICES; i++)
         if (uses(conf, services[i].name) && resolve_endpoint(&r, &services[i]) &&

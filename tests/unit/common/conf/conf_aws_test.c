@@ -200,6 +200,14 @@ static void the_order_of_endpoints(void **state)
     expect_text(conf, "aws.sqs_endpoint_url", "https://sqs.eu-central-1.amazonaws.com");
     json_decref(conf);
     unsetenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+    write_file("config", "[default]\nignore_configured_endpoint_urls = True\n");
+    conf = load_with(members);
+    expect_text(conf, "aws.sqs_endpoint_url", "https://sqs.eu-central-1.amazonaws.com");
+    json_decref(conf);
+    setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false", 1);
+    conf = load_with(members);
+    expect_text(conf, "aws.sqs_endpoint_url", "http://env");
+    json_decref(conf);
     conf =
         load_with(QUEUES ", \"dead_letters\": {\"service\": \"aws\"}, \"aws\": {\"region\": "
                          "\"eu-central-1\", \"endpoint_url\": \"http://all\","
