@@ -17,8 +17,6 @@
 #include "workers/keyring/aws_refresh.h"
 #include "workers/keyring/publication.h"
 
-#define SETTLED_MS 60000 /* credentials that were good so long were good */
-
 struct scope {
     char region[64];
     char service[32];
@@ -126,7 +124,8 @@ static void schedule(struct aws_identity *a)
 {
     int64_t expires_at_ms = a->credentials.expires_at_ms;
     if (expires_at_ms)
-        fetch_in(a, aws_refresh_delay_ms(clock_wall_ms(), expires_at_ms, noise_01()));
+        fetch_in(a, aws_refresh_delay_ms(clock_wall_ms(), expires_at_ms, a->context.pace_ms,
+                                         noise_01()));
 }
 
 static void log_found(const struct aws_identity *a)
@@ -138,11 +137,17 @@ static void log_found(const struct aws_identity *a)
              a->credentials.access_key_id, until);
 }
 
+static int64_t backoff_ms(const struct aws_identity *a)
+{
+    return aws_refresh_backoff_ms(a->failures, a->context.pace_ms, noise_01());
+}
+
 static void take(struct aws_identity *a, struct aws_result *result)
 {
     int64_t now_ms = clock_mono_ms();
     bool is_new = !is_same(&a->credentials, &result->credentials);
-    bool is_refused_again = a->is_forced && now_ms - a->got_mono_ms < SETTLED_MS;
+    int64_t settled_ms = AWS_REFRESH_SETTLED_PACES * a->context.pace_ms;
+    bool is_refused_again = a->is_forced && now_ms - a->got_mono_ms < settled_ms;
     aws_credentials_wipe(&a->credentials);
     a->credentials = result->credentials;
     result->credentials = (struct aws_credentials){0};
@@ -152,7 +157,7 @@ static void take(struct aws_identity *a, struct aws_result *result)
     a->failures = is_new && !is_refused_again ? 0 : a->failures + 1;
     a->is_forced = false;
     a->got_mono_ms = now_ms;
-    a->pause_until_mono_ms = now_ms + aws_refresh_backoff_ms(a->failures, noise_01());
+    a->pause_until_mono_ms = now_ms + backoff_ms(a);
     if (is_new) {
         a->version = publication_version(a->version, clock_wall_ms());
         a->credentials_version = a->version;
@@ -175,7 +180,7 @@ static void fail(struct aws_identity *a, const struct aws_result *result)
     free(why);
     a->failures++;
     a->refresh_failures++;
-    int64_t wait_ms = aws_refresh_backoff_ms(a->failures, noise_01());
+    int64_t wait_ms = backoff_ms(a);
     a->pause_until_mono_ms = clock_mono_ms() + wait_ms;
     if (strcmp(before, a->failing) != 0)
         log_error("%s", a->failing);

@@ -20,6 +20,7 @@ struct aws_context {
     const char *region;           /* borrowed: for STS */
     const char *sts_endpoint_url; /* borrowed: no slash at the end */
     const char *ca_file;          /* borrowed: for STS; "" for the system's authorities */
+    int64_t pace_ms;              /* between two fetches at least (aws_refresh.h) */
 };
 
 /* Longer ones than these are refused: an item has to fit into a packet. */

@@ -18,6 +18,7 @@
 #include "workers/worker.h"
 
 #define TICK_S 10
+#define PACE_MS 1000
 
 struct keyring {
     struct worker *worker;              /* borrowed: the process's */
@@ -50,7 +51,8 @@ static struct aws_identity *make_aws(struct keyring *k)
                                         .profile = conf_str(conf, "aws.profile"),
                                         .region = conf_str(conf, "aws.region"),
                                         .sts_endpoint_url = conf_str(conf, "aws.sts_endpoint_url"),
-                                        .ca_file = conf_str(conf, "aws.ca_file")};
+                                        .ca_file = conf_str(conf, "aws.ca_file"),
+                                        .pace_ms = PACE_MS};
     return aws_identity_new(&context, send_message, k);
 }
 

@@ -9,9 +9,14 @@
 
 #include "common/aws/material.h"
 #include "common/base/log.h"
+#include "tests/unit/common/fake_http.h"
 #include "tests/unit/workers/keyring/sources.h"
 
 #define SENT_MAX 128
+#define PACE_MS 20
+#define HOUR_MS 3600000
+#define SHORT_MS 1500 /* a life to wait for; long enough for a busy machine to fetch in it */
+#define RUNS_MAX 24
 
 struct ring {
     struct place *place;
@@ -19,6 +24,8 @@ struct ring {
     struct material *material; /* as a worker has it */
     json_t *sent[SENT_MAX];
     int count;
+    struct fake_http *task; /* own: a container's credentials, or NULL */
+    struct fake_step answers[RUNS_MAX];
 };
 
 static void on_send(void *arg, json_t *msg)
@@ -35,6 +42,7 @@ static int enter(void **state)
     void *place;
     place_enter(&place);
     r->place = place;
+    r->place->context.pace_ms = PACE_MS;
     r->material = material_new();
     r->identity = aws_identity_new(&r->place->context, on_send, r);
     setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
@@ -52,6 +60,10 @@ static int leave(void **state)
     for (int i = 0; i < r->count; i++)
         json_decref(r->sent[i]);
     material_free(r->material);
+    if (r->task)
+        fake_free(r->task);
+    for (int i = 0; i < RUNS_MAX; i++)
+        free((char *)(uintptr_t)r->answers[i].body);
     place_leave(&place);
     free(r);
     return 0;
@@ -67,7 +79,7 @@ static void wait_for(struct ring *r, int count)
     assert_int_equal(r->count, count);
 }
 
-static void run_ms(struct ring *r, int64_t ms)
+static void wait_ms(struct ring *r, int64_t ms)
 {
     int64_t end_ms = clock_mono_ms() + ms;
     for (int64_t left_ms; (left_ms = end_ms - clock_mono_ms()) > 0;) {
@@ -108,39 +120,31 @@ static void use_keys(struct ring *r, const char *id)
     place_write(r->place, ".aws/credentials", text);
 }
 
-/* A program that counts how often it ran; its credentials live for so many seconds. */
-static void use_program(struct ring *r, int life_s)
+/* A server that gives RUN1, RUN2, ...: the first lives so long, the others for an hour. */
+static void use_task(struct ring *r, int64_t life_ms)
 {
-    char *script = xasprintf(
-        "echo x >>%s/runs\n"
-        "n=$(wc -l <%s/runs)\n"
-        "e=$(date -u -d \"+%d seconds\" +%%Y-%%m-%%dT%%H:%%M:%%SZ)\n"
-        "[ -e %s/sealed ] && { echo sealed >&2; exit 1; }\n"
-        "echo \"{\\\"Version\\\":1,\\\"AccessKeyId\\\":\\\"RUN$n\\\",\\\"SecretAccessKey\\\":"
-        "\\\"s\\\",\\\"SessionToken\\\":\\\"t$n\\\",\\\"Expiration\\\":\\\"$e\\\"}\"\n",
-        r->place->dir, r->place->dir, life_s, r->place->dir);
-    char *path = place_put(r->place, "program", script);
-    char *config = xasprintf("[default]\ncredential_process = /bin/sh %s\n", path);
-    place_write(r->place, ".aws/config", config);
-    free(script);
-    free(path);
-    free(config);
+    for (int i = 0; i < RUNS_MAX; i++) {
+        char until[CLOCK_TEXT_BYTES];
+        clock_rfc3339(clock_wall_ms() + (i == 0 ? life_ms : HOUR_MS), until);
+        r->answers[i].status = 200;
+        r->answers[i].body = xasprintf("{\"AccessKeyId\":\"RUN%d\",\"SecretAccessKey\":\"s\","
+                                       "\"Token\":\"t%d\",\"Expiration\":\"%s\"}",
+                                       i + 1, i + 1, until);
+    }
+    r->task = fake_tcp(r->place->base, r->answers, RUNS_MAX);
+    setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", r->task->url, 1);
 }
 
-static int runs(struct ring *r)
+static int runs(const struct ring *r)
 {
-    char *path = xasprintf("%s/runs", r->place->dir);
-    struct stat st;
-    int n = stat(path, &st) == 0 ? (int)st.st_size / 2 : 0;
-    free(path);
-    return n;
+    return (int)r->task->request_count;
 }
 
 static void nothing_is_fetched_before_it_is_asked_for(void **state)
 {
     struct ring *r = *state;
-    use_program(r, 3600);
-    run_ms(r, 50);
+    use_task(r, HOUR_MS);
+    wait_ms(r, 50);
     assert_int_equal(runs(r), 0);
     assert_int_equal(r->count, 0);
     assert_string_equal(aws_identity_trouble(r->identity), "");
@@ -149,7 +153,7 @@ static void nothing_is_fetched_before_it_is_asked_for(void **state)
 static void each_scope_gets_a_key_for_today_and_the_days_around_it(void **state)
 {
     struct ring *r = *state;
-    use_program(r, 3600);
+    use_task(r, HOUR_MS);
     aws_identity_need(r->identity, "eu-central-1", "sqs");
     aws_identity_need(r->identity, "eu-central-1", "sqs");
     aws_identity_need(r->identity, "eu-central-1", "s3");
@@ -195,7 +199,7 @@ static void trouble_is_told_until_there_are_credentials(void **state)
 static void they_are_renewed_before_they_expire(void **state)
 {
     struct ring *r = *state;
-    use_program(r, 6);
+    use_task(r, SHORT_MS);
     aws_identity_need(r->identity, "eu-central-1", "sqs");
     wait_for(r, 3);
     int64_t first = key_of(r, "sqs", 0)->version;
@@ -209,23 +213,24 @@ static void they_are_renewed_before_they_expire(void **state)
 static void old_ones_are_kept_while_they_last(void **state)
 {
     struct ring *r = *state;
-    use_program(r, 5);
+    static const struct fake_step sealed = {503, "", NULL, NULL, false};
+    use_task(r, SHORT_MS);
     aws_identity_need(r->identity, "eu-central-1", "sqs");
     wait_for(r, 3);
-    place_write(r->place, "sealed", "");
+    r->task->steps = &sealed;
+    r->task->step_count = 1;
     while (counter(r, "aws_refresh_failures") == 0)
         event_base_loop(r->place->base, EVLOOP_ONCE);
     assert_int_equal(r->count, 3);
     assert_string_equal(aws_identity_trouble(r->identity), "");
     assert_int_equal(counter(r, "waiting"), 1);
     wait_for(r, 4); /* they have expired meanwhile */
-    assert_non_null(strstr(material_trouble(r->material, "aws"),
-                           "profile \"default\" (credential_process): it ended with exit status 1: "
-                           "sealed"));
+    assert_int_equal(counter(r, "aws_expires_in_s"), 0);
+    assert_non_null(strstr(material_trouble(r->material, "aws"), "container credentials: http"));
+    assert_non_null(strstr(material_trouble(r->material, "aws"), ": status 503"));
     assert_string_equal(key_of(r, "sqs", 0)->access_key_id, "RUN1");
-    char *sealed = xasprintf("%s/sealed", r->place->dir);
-    assert_int_equal(remove(sealed), 0);
-    free(sealed);
+    r->task->steps = r->answers;
+    r->task->step_count = RUNS_MAX;
     wait_for(r, 8);
     assert_string_equal(material_trouble(r->material, "aws"), "");
     assert_in_range(runs(r), 3, 12); /* with growing waits */
@@ -234,12 +239,12 @@ static void old_ones_are_kept_while_they_last(void **state)
 static void refused_ones_are_fetched_again_once_for_all(void **state)
 {
     struct ring *r = *state;
-    use_program(r, 3600);
+    use_task(r, HOUR_MS);
     aws_identity_need(r->identity, "eu-central-1", "sqs");
     aws_identity_need(r->identity, "eu-central-1", "s3");
     wait_for(r, 6);
     int64_t version = key_of(r, "sqs", 0)->version;
-    run_ms(r, 1100); /* a forced renewal right after a fetch waits */
+    wait_ms(r, 2 * PACE_MS); /* a forced renewal right after a fetch waits */
     for (int i = 0; i < 5; i++)
         aws_identity_stale(r->identity, "eu-central-1", i & 1 ? "sqs" : "s3", version);
     wait_for(r, 12);
@@ -248,7 +253,7 @@ static void refused_ones_are_fetched_again_once_for_all(void **state)
     /* A report of the old version gets the new key, and causes no renewal. */
     aws_identity_stale(r->identity, "eu-central-1", "sqs", version);
     assert_int_equal(r->count, 15);
-    run_ms(r, 50);
+    wait_ms(r, 2 * PACE_MS);
     assert_int_equal(runs(r), 2);
 }
 
@@ -256,15 +261,17 @@ static void refused_ones_are_fetched_again_once_for_all(void **state)
 static void new_ones_that_are_refused_too_are_fetched_with_growing_waits(void **state)
 {
     struct ring *r = *state;
-    int64_t start_ms = clock_mono_ms();
-    use_program(r, 3600);
+    int64_t deadline_ms = clock_mono_ms() + 30000;
+    use_task(r, HOUR_MS);
     aws_identity_need(r->identity, "eu-central-1", "sqs");
     wait_for(r, 3);
-    while (clock_mono_ms() - start_ms < 6000) {
-        run_ms(r, 100);
+    while (runs(r) < 7) {
+        assert_true(clock_mono_ms() < deadline_ms);
+        wait_ms(r, PACE_MS / 4);
         aws_identity_stale(r->identity, "eu-central-1", "sqs", key_of(r, "sqs", 0)->version);
     }
-    assert_in_range(runs(r), 2, 6);
+    /* At least half of 1, 1, 2, 4, 8 and 16 paces. */
+    assert_true(r->task->at_ms[6] - r->task->at_ms[0] >= 15 * PACE_MS);
 }
 
 static void rotated_keys_of_a_file_are_read_when_the_old_are_refused(void **state)
@@ -274,17 +281,19 @@ static void rotated_keys_of_a_file_are_read_when_the_old_are_refused(void **stat
     aws_identity_need(r->identity, "eu-central-1", "sqs");
     wait_for(r, 3);
     int64_t version = key_of(r, "sqs", 0)->version;
-    run_ms(r, 1100);
+    wait_ms(r, 2 * PACE_MS);
+    int64_t before_ms = clock_mono_ms();
     aws_identity_stale(r->identity, "eu-central-1", "sqs", version);
-    run_ms(r, 100);
-    assert_int_equal(r->count, 3); /* unchanged: nothing new */
-    assert_int_equal(counter(r, "aws_refreshes"), 2);
+    while (counter(r, "aws_refreshes") < 2)
+        event_base_loop(r->place->base, EVLOOP_ONCE);
+    assert_int_equal(r->count, 3);                                   /* unchanged: nothing new */
     aws_identity_stale(r->identity, "eu-central-1", "sqs", version); /* at once again: waits */
-    run_ms(r, 100);
-    assert_int_equal(counter(r, "aws_refreshes"), 2);
+    event_base_loop(r->place->base, EVLOOP_NONBLOCK);
+    if (clock_mono_ms() - before_ms < PACE_MS / 2)
+        assert_int_equal(counter(r, "aws_refreshes"), 2);
     use_keys(r, "NEW");
     while (r->count < 6) {
-        run_ms(r, 200);
+        wait_ms(r, PACE_MS / 4);
         aws_identity_stale(r->identity, "eu-central-1", "sqs", version);
     }
     assert_string_equal(key_of(r, "sqs", 0)->access_key_id, "NEW");

@@ -31,7 +31,7 @@ static void credentials_are_renewed_early(void **state)
         {-60 * MINUTE, 1, 1000},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        assert_int_equal(aws_refresh_delay_ms(NOW, NOW + cases[i].life_ms, cases[i].random01),
+        assert_int_equal(aws_refresh_delay_ms(NOW, NOW + cases[i].life_ms, 1000, cases[i].random01),
                          cases[i].delay_ms);
 }
 
@@ -40,7 +40,7 @@ static void a_delay_never_outlives_them(void **state)
     (void)state;
     for (int64_t life_ms = 2000; life_ms < 48 * 60 * MINUTE; life_ms += life_ms / 7) {
         for (int r = 0; r <= 10; r++) {
-            int64_t delay_ms = aws_refresh_delay_ms(NOW, NOW + life_ms, r / 10.0);
+            int64_t delay_ms = aws_refresh_delay_ms(NOW, NOW + life_ms, 1000, r / 10.0);
             assert_in_range(delay_ms, 1000, life_ms / 2 > 1000 ? life_ms - 1000 : 1000);
         }
     }
@@ -52,10 +52,11 @@ static void failures_wait_longer_and_longer(void **state)
     static const int64_t full_ms[] = {1000,  1000,  2000,  4000,  8000, 16000,
                                       32000, 60000, 60000, 60000, 60000};
     for (unsigned n = 0; n < sizeof(full_ms) / sizeof(full_ms[0]); n++) {
-        assert_int_equal(aws_refresh_backoff_ms(n, 0), full_ms[n] / 2);
-        assert_int_equal(aws_refresh_backoff_ms(n, 1), full_ms[n]);
+        assert_int_equal(aws_refresh_backoff_ms(n, 1000, 0), full_ms[n] / 2);
+        assert_int_equal(aws_refresh_backoff_ms(n, 1000, 1), full_ms[n]);
     }
-    assert_int_equal(aws_refresh_backoff_ms(4000000000u, 1), 60000);
+    assert_int_equal(aws_refresh_backoff_ms(4000000000u, 1000, 1), 60000);
+    assert_int_equal(aws_refresh_backoff_ms(4000000000u, 10, 1), 600);
 }
 
 int main(void)

@@ -64,7 +64,8 @@ static int place_enter(void **state)
                                       .profile = "",
                                       .region = "eu-central-1",
                                       .sts_endpoint_url = "http://127.0.0.1:1",
-                                      .ca_file = ""};
+                                      .ca_file = "",
+                                      .pace_ms = 1000};
     *state = p;
     return 0;
 }
