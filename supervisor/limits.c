@@ -1,5 +1,6 @@
 #include "supervisor/limits.h"
 
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "common/base/log.h"
@@ -15,6 +16,7 @@ void limits_set(const json_t *conf)
         limit.rlim_cur = 0;
         setrlimit(RLIMIT_CORE, &limit);
     }
+    prctl(PR_SET_DUMPABLE, 0);
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
         return;
     if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < needed)

@@ -1,11 +1,12 @@
 // AWS credentials as an operator meets them: none, wrong ones, right ones, without a restart. The queue
 // is "on AWS", which is the service's own store here.
 import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { genesys } from '../tools/events.mjs';
-import { Service, runProgram } from '../tools/service.mjs';
+import { Service, build, runProgram } from '../tools/service.mjs';
 import { until } from '../tools/wait.mjs';
 
 const pair = { access_key_id: 'SLUICEABCDEFGHIJKLMN', secret_access_key: '0123456789abcdefghijABCDEFGHIJ0123456789' };
@@ -97,4 +98,30 @@ test('a secret that was mistyped is read again when it was corrected', async (t)
     writeKeys(s, pair.access_key_id, pair.secret_access_key);
     await s.waitUp(90); // the keyring looks again after a minute at most
     await until('an event to be taken', async () => (await s.post('genesys', genesys())).status === 200, { seconds: 20, every: 200 });
+});
+
+// As an exec destination would that somebody has taken over.
+test('no other process of the account reads the environment with the keys', { skip: process.getuid() !== 0 && 'not root' }, async (t) => {
+    const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups'];
+    const s = await Service.create(t);
+    fs.cpSync(path.join(build, 'bin'), path.join(s.dir, 'bin'), { recursive: true }); // where it may be read
+    s.conf = { state_dir: s.conf.state_dir, ingest: s.conf.ingest, retry: s.conf.retry };
+    s.writeConf();
+    execFileSync('chown', ['-R', '65534:65534', s.dir]);
+    const daemon = spawn('setpriv', [...nobody, path.join(s.dir, 'bin/sluiced'), '-c', s.confFile],
+        { env: { ...process.env, HOME: s.dir, AWS_SECRET_ACCESS_KEY: 'planted' }, stdio: 'ignore' });
+    t.after(() => daemon.kill('SIGTERM'));
+    const { workers } = await until('all workers', async () => {
+        const status = await s.status();
+        return status.workers.length > 0 && status.workers.every(({ state }) => state === 'UP') && status;
+    }, { seconds: 30 });
+    const readable = [daemon.pid, ...workers.map(({ pid }) => pid)].filter((pid) => {
+        try {
+            return execFileSync('setpriv', [...nobody, 'cat', `/proc/${pid}/environ`], { stdio: ['ignore', 'pipe', 'ignore'] })
+                .includes('planted');
+        } catch {
+            return false;
+        }
+    });
+    assert.deepEqual(readable, []);
 });

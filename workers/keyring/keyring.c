@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
@@ -185,5 +186,8 @@ int main(int argc, char **argv)
                                             .healthy = keyring_healthy,
                                             .message = keyring_message};
     json_set_alloc_funcs(malloc, wiping_free);
+    /* No look into memory and environment for others of this account, such as an exec destination,
+     * and no core, wherever the system would send it. */
+    prctl(PR_SET_DUMPABLE, 0);
     return worker_main(argc, argv, &role);
 }
