@@ -52,7 +52,7 @@ test('a request held open across SIGHUP is answered', async (t) => {
 });
 
 test('an address that a reload gives up is refused while the old worker still drains', async (t) => {
-    const s = await Service.start(t, { conf: { drain_s: 60 } });
+    const s = await Service.start(t, { conf: { drain_s: 300, ingest: { request_deadline_ms: 300_000 } } });
     const [old] = await s.workers('ingest');
     const slow = net.connect(s.ports.ingest, '127.0.0.1');
     slow.on('error', () => {});
