@@ -33,7 +33,8 @@ void aws_identity_stale(struct aws_identity *a, const char *region, const char *
 void aws_identity_on_tick(struct aws_identity *a);
 
 /* Adds the counters "aws_published" (keys), "aws_refreshes", "aws_refresh_failures", the gauge
- * "aws_expires_in_seconds" (-1 where they do not expire or there are none) and what is waited for. */
+ * "aws_expires_in_seconds" (-1 where they do not expire or there are none) and what is waited for.
+ */
 void aws_identity_beat(const struct aws_identity *a, json_t *counters, json_t *gauges,
                        json_t *waiting);
 /* Why keys that were asked for cannot be given, "" where they can. */
