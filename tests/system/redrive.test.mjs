@@ -6,7 +6,8 @@ import { Letters } from '../tools/letters.mjs';
 import { cxone } from '../tools/events.mjs';
 import { request } from '../tools/http.mjs';
 import { shortLeases } from '../tools/load.mjs';
-import { alive, Service } from '../tools/service.mjs';
+import { Receiver } from '../tools/receiver.mjs';
+import { alive, merge, Service } from '../tools/service.mjs';
 import { until } from '../tools/wait.mjs';
 
 async function start(t, conf = {}) {
@@ -41,11 +42,14 @@ describe('one redrive', { concurrency: 2 }, () => {
 
     test('that the ledger cannot be told of is told by the dead letter, and not repeated', async (t) => {
         const env = { SLUICE_FAULT_ROLE: 'retry', SLUICE_FAULT: [1, 2, 3].map((n) => `retry.before_outcome:${n}:fail`).join() };
-        const s = await Service.start(t, { conf: shortLeases, env });
+        const told = await Receiver.start(t, () => ({ status: 200 }));
+        const acknowledge = { url: `${told.url}/done/{/event_id}`, allow_networks: ['127.0.0.0/8'] };
+        const s = await Service.start(t, { conf: merge(shortLeases, { sources: { cxone: { acknowledge } } }), env });
         const d = new Letters(s);
         const one = await d.add({ body: cxone() });
         const { processed } = await d.retry();
         assert.match(processed[0].note, /the ledger could not be told/);
+        await until('the acknowledgement', () => told.requests.length > 0, { seconds: 20 });
         assert.ok(Date.parse((await d.get(one.key)).delivered_at) > 0);
         assert.equal((await d.record(one.object.ledger_key.id)).state.S, 'dead');
         await until('the claim to run out', async () => (await d.retry()).processed[0]?.note === 'already delivered',
@@ -53,6 +57,8 @@ describe('one redrive', { concurrency: 2 }, () => {
         assert.equal(s.ledger().length, 1);
         assert.deepEqual(await d.keys(), []);
         assert.equal((await d.record(one.object.ledger_key.id)).state.S, 'delivered');
+        await s.stop(); // what is under way is ended first
+        assert.equal(told.requests.length, 1);
     });
 
     test('that fails updates its own object until it is parked', async (t) => {

@@ -57,6 +57,7 @@ struct redrive {
     int64_t attempt_at_ms;      /* wall clock */
     int outcome_tries;
     char gate[GATE_BYTES];             /* of its destination; "": it has none */
+    bool is_delivered_now;             /* not before, by another redrive */
     bool is_probe;                     /* whether its delivery says if the destination is back */
     struct deadletter_attempt failure; /* its error is `error` */
     enum redrive_end end;
@@ -332,10 +333,19 @@ static void delete_letter(struct redrive *r)
     letter_delete(r->letter, on_deleted, r);
 }
 
+/* Of what was delivered now; what was delivered before was acknowledged then. */
+static void acknowledge(struct redrive *r)
+{
+    if (r->is_delivered_now)
+        acknowledge_send(errands_acknowledge(r->d->errands, r->letter->object->source), r->hook);
+}
+
 static void on_delivery_noted(void *arg, enum letter_answer answer, const char *text)
 {
     struct redrive *r = arg;
-    if (answer != LETTER_OK)
+    if (answer == LETTER_OK)
+        acknowledge(r);
+    else
         log_error("trace=%s: delivered, but neither the ledger nor %s could be told (%s): the next "
                   "redrive delivers it again",
                   r->letter->object->trace_id, r->letter->key, text);
@@ -344,13 +354,6 @@ static void on_delivery_noted(void *arg, enum letter_answer answer, const char *
 }
 
 static void write_outcome(struct redrive *r);
-
-/* Of what was delivered now; what was delivered before was acknowledged then. */
-static void acknowledge(struct redrive *r)
-{
-    if (!*r->note)
-        acknowledge_send(errands_acknowledge(r->d->errands, r->letter->object->source), r->hook);
-}
 
 /* The dead letter goes only after the outcome is recorded. Where the ledger cannot be told, the
  * dead letter itself says so, and the next redrive tells the ledger. */
@@ -412,6 +415,7 @@ static void on_attempt(void *arg, enum attempt_end end, const struct delivery_ou
             release_untried(r);
         } else if (outcome->verdict == DELIVERED) {
             fault_point("retry.delivered");
+            r->is_delivered_now = true;
             write_outcome(r);
         } else {
             fail_attempt(r, outcome->verdict == DEAD ? outcome->class : "exhausted", outcome->error,
