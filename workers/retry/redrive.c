@@ -48,13 +48,14 @@ struct redrive {
     bool named, force;
     char *who; /* own */
     char owner[OWNER_BYTES];
-    bool claimed;               /* the object, or it may be */
-    char *ledger_id;            /* own: of the record, once it is asked for */
-    bool id_is_stored;          /* the object names it */
-    struct ledger_claim *claim; /* own; NULL without a ledger */
-    struct webhook *hook;       /* own */
-    struct attempt *attempt;    /* own; NULL while none is under way */
-    int64_t attempt_at_ms;      /* wall clock */
+    bool claimed;                  /* the object, or it may be */
+    char *ledger_id;               /* own: of the record, once it is asked for */
+    bool id_is_stored;             /* the object names it */
+    struct ledger_claim *claim;    /* own; NULL without a ledger */
+    struct webhook *hook;          /* own */
+    struct attempt *attempt;       /* own; NULL while none is under way */
+    int64_t attempt_at_ms;         /* wall clock */
+    int64_t deliver_until_mono_ms; /* the claims' own calls take of that time, too */
     int outcome_tries;
     char gate[GATE_BYTES];             /* of its destination; "": it has none */
     bool is_delivered_now;             /* not before, by another redrive */
@@ -390,7 +391,7 @@ static void write_outcome(struct redrive *r)
     }
     struct ledger_record *next = ledger_record_copy(ledger_claim_record(r->claim));
     next->state = LEDGER_DELIVERED;
-    next->at_ms = clock_wall_ms();
+    next->at_ms = ledger_now_ms(r->d->ledger);
     ledger_write(r->claim, next, true, on_outcome, r);
     ledger_record_free(next);
 }
@@ -500,7 +501,7 @@ static void deliver(struct redrive *r)
         .revision = r->letter->object->revision,
         .claim = r->claim,
         .trace_id = r->letter->object->trace_id,
-        .limit_ms = delivery_ms(r, destination_of(r)),
+        .limit_ms = r->deliver_until_mono_ms - clock_mono_ms(),
     };
     r->attempt = attempt_start(&options, on_attempt, r);
 }
@@ -589,9 +590,11 @@ static void on_claimed(void *arg, enum letter_answer answer, const char *text)
 
 static void claim_object(struct redrive *r)
 {
+    int64_t takes_ms = delivery_ms(r, destination_of(r));
     r->claimed = true;
+    r->deliver_until_mono_ms = clock_mono_ms() + takes_ms;
     deadletter_object_claim(r->letter->object, r->owner,
-                            clock_wall_ms() + delivery_ms(r, destination_of(r)) + OBJECT_MARGIN_MS);
+                            clock_wall_ms() + takes_ms + OBJECT_MARGIN_MS);
     letter_store(r->letter, on_claimed, r);
 }
 
