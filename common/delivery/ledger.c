@@ -10,7 +10,7 @@
 #include <sys/queue.h>
 
 #include "common/aws/dynamodb.h"
-#include "common/base/buf.h"
+#include "common/aws/update_item.h"
 #include "common/base/clock.h"
 #include "common/base/xalloc.h"
 #include "common/delivery/ledger_failure.h"
@@ -137,80 +137,32 @@ static void learn_offset(struct ledger *l, const struct aws_reply *reply)
     l->offset_ms = offset_ms > -OFFSET_MIN_MS && offset_ms < OFFSET_MIN_MS ? 0 : offset_ms;
 }
 
-/* ---- building an UpdateItem ---- */
+/* ---- one request ---- */
 
-struct update {
-    json_t *names, *values;
-    struct buf set, remove;
-};
-
-static void update_name(struct update *u, const char *name)
+static struct update_item update_new(const struct ledger *l)
 {
-    char alias[64];
-    snprintf(alias, sizeof(alias), "#%s", name);
-    json_object_set_new(u->names, alias, json_string(name));
-}
-
-static void update_value(struct update *u, const char *alias, json_t *value)
-{
-    json_object_set_new(u->values, alias, value);
-}
-
-static void update_set(struct update *u, const char *name, const char *format, json_t *value)
-{
-    char alias[64];
-    snprintf(alias, sizeof(alias), ":%s", name);
-    update_name(u, name);
-    update_value(u, alias, value);
-    buf_puts(&u->set, u->set.len ? ", " : "SET ");
-    buf_printf(&u->set, "#%s = ", name);
-    for (const char *p = format; *p; p++) {
-        if (*p == '@')
-            buf_printf(&u->set, "#%s", name);
-        else if (*p == '$')
-            buf_puts(&u->set, alias);
-        else
-            buf_append(&u->set, p, 1);
-    }
-}
-
-static void update_remove(struct update *u, const char *name)
-{
-    update_name(u, name);
-    buf_printf(&u->remove, "%s#%s", u->remove.len ? ", " : " REMOVE ", name);
-}
-
-static struct update update_new(const struct ledger *l)
-{
-    struct update u = {.names = json_object(), .values = json_object()};
-    update_set(&u, "expires", "$", dynamodb_n(ledger_now_ms(l) / 1000 + l->config.retention_s));
+    struct update_item u = update_item_new();
+    update_item_set(&u, "expires", "$",
+                    dynamodb_n(ledger_now_ms(l) / 1000 + l->config.retention_s));
     return u;
 }
 
-static void op_send(struct ledger_op *op, struct update *u, const char *id, const char *condition,
-                    aws_reply_cb *done)
+static void op_send(struct ledger_op *op, struct update_item *u, const char *id,
+                    const char *condition, aws_reply_cb *done)
 {
-    buf_puts(&u->set, u->remove.len ? u->remove.data : "");
-    json_t *input = json_pack(
-        "{s:s, s:{s:o}, s:s, s:s, s:o, s:o, s:s, s:s}", "TableName", op->ledger->config.table,
-        "Key", "id", dynamodb_s(id), "UpdateExpression", u->set.data, "ConditionExpression",
-        condition, "ExpressionAttributeNames", u->names, "ExpressionAttributeValues", u->values,
-        "ReturnValues", "ALL_NEW", "ReturnValuesOnConditionCheckFailure", "ALL_OLD");
-    assert(input);
-    buf_free(&u->set);
-    buf_free(&u->remove);
+    json_t *input = update_item_input(u, op->ledger->config.table, id, condition);
     op->aws_id = dynamodb_call(op->ledger->client, op->ledger->endpoint, "UpdateItem", input,
                                &limits, done, op);
 }
 
 /* Sets owner and until; the names and :stale serve the condition. */
-static void update_claim(struct update *u, struct ledger_claim *c)
+static void update_claim(struct update_item *u, struct ledger_claim *c)
 {
     const struct ledger *l = c->ledger;
     int64_t now_ms = ledger_now_ms(l);
-    update_set(u, "owner", "$", dynamodb_s(c->owner));
-    update_set(u, "until", "$", dynamodb_n(now_ms + l->config.claim_ms));
-    update_value(u, ":stale", dynamodb_n(now_ms - TAKE_OVER_MARGIN_MS));
+    update_item_set(u, "owner", "$", dynamodb_s(c->owner));
+    update_item_set(u, "until", "$", dynamodb_n(now_ms + l->config.claim_ms));
+    update_item_value(u, ":stale", dynamodb_n(now_ms - TAKE_OVER_MARGIN_MS));
     c->asked_until_mono_ms = clock_mono_ms() + l->config.claim_ms - OWN_MARGIN_MS;
 }
 
@@ -321,12 +273,12 @@ static void on_claim(void *arg, const struct aws_reply *reply);
 static void ask_as_it_stands(struct ledger_op *op, const json_t *item)
 {
     op->as_it_stands = true;
-    struct update u = update_new(op->ledger);
+    struct update_item u = update_new(op->ledger);
     update_claim(&u, op->claim);
-    update_name(&u, "state");
-    update_name(&u, "attempts");
-    update_value(&u, ":seen_state", dynamodb_s(dynamodb_text(item, "state", "")));
-    update_value(&u, ":seen_attempts", dynamodb_n(dynamodb_number(item, "attempts", 0)));
+    update_item_name(&u, "state");
+    update_item_name(&u, "attempts");
+    update_item_value(&u, ":seen_state", dynamodb_s(dynamodb_text(item, "state", "")));
+    update_item_value(&u, ":seen_attempts", dynamodb_n(dynamodb_number(item, "attempts", 0)));
     op_send(op, &u, op->claim->id,
             "#state = :seen_state AND #attempts = :seen_attempts AND "
             "(attribute_not_exists(#owner) OR #until < :stale)",
@@ -386,18 +338,18 @@ static void on_claim(void *arg, const struct aws_reply *reply)
 static void ask_fresh(struct ledger_op *op)
 {
     op->as_it_stands = false;
-    struct update u = update_new(op->ledger);
+    struct update_item u = update_new(op->ledger);
     update_claim(&u, op->claim);
-    update_set(&u, "state", "$", dynamodb_s("open"));
-    update_set(&u, "payload", "$", dynamodb_s(op->claim->payload));
-    update_set(&u, "trace_id", "if_not_exists(@, $)", dynamodb_s(op->trace_id));
-    update_set(&u, "attempts", "if_not_exists(@, $) + :one", dynamodb_n(0));
-    update_set(&u, "not_before", "if_not_exists(@, $)", dynamodb_n(0));
-    update_set(&u, "seq", "if_not_exists(@, $)", dynamodb_n(0));
-    update_name(&u, "id");
-    update_value(&u, ":one", dynamodb_n(1));
-    update_value(&u, ":now", dynamodb_n(ledger_now_ms(op->ledger)));
-    update_value(&u, ":max", dynamodb_n(op->max_attempts));
+    update_item_set(&u, "state", "$", dynamodb_s("open"));
+    update_item_set(&u, "payload", "$", dynamodb_s(op->claim->payload));
+    update_item_set(&u, "trace_id", "if_not_exists(@, $)", dynamodb_s(op->trace_id));
+    update_item_set(&u, "attempts", "if_not_exists(@, $) + :one", dynamodb_n(0));
+    update_item_set(&u, "not_before", "if_not_exists(@, $)", dynamodb_n(0));
+    update_item_set(&u, "seq", "if_not_exists(@, $)", dynamodb_n(0));
+    update_item_name(&u, "id");
+    update_item_value(&u, ":one", dynamodb_n(1));
+    update_item_value(&u, ":now", dynamodb_n(ledger_now_ms(op->ledger)));
+    update_item_value(&u, ":max", dynamodb_n(op->max_attempts));
     op_send(op, &u, op->claim->id,
             "attribute_not_exists(#id) OR (#state = :state AND #payload = :payload AND "
             "(attribute_not_exists(#owner) OR #until < :stale) AND #not_before <= :now AND "
@@ -461,14 +413,14 @@ static void on_redrive(void *arg, const struct aws_reply *reply)
 
 static void ask_redrive(struct ledger_op *op)
 {
-    struct update u = update_new(op->ledger);
+    struct update_item u = update_new(op->ledger);
     update_claim(&u, op->claim);
-    update_set(&u, "state", "if_not_exists(@, $)", dynamodb_s("dead"));
-    update_set(&u, "payload", "if_not_exists(@, $)", dynamodb_s(op->claim->payload));
-    update_set(&u, "trace_id", "if_not_exists(@, $)", dynamodb_s(op->trace_id));
-    update_set(&u, "attempts", "if_not_exists(@, $)", dynamodb_n(0));
-    update_name(&u, "id");
-    update_value(&u, ":other", dynamodb_s(op->force ? "delivered" : "dead"));
+    update_item_set(&u, "state", "if_not_exists(@, $)", dynamodb_s("dead"));
+    update_item_set(&u, "payload", "if_not_exists(@, $)", dynamodb_s(op->claim->payload));
+    update_item_set(&u, "trace_id", "if_not_exists(@, $)", dynamodb_s(op->trace_id));
+    update_item_set(&u, "attempts", "if_not_exists(@, $)", dynamodb_n(0));
+    update_item_name(&u, "id");
+    update_item_value(&u, ":other", dynamodb_s(op->force ? "delivered" : "dead"));
     op_send(op, &u, op->claim->id,
             "attribute_not_exists(#id) OR ((#state = :state OR #state = :other) AND "
             "(attribute_not_exists(#owner) OR #until < :stale))",
@@ -545,11 +497,12 @@ void ledger_extend(struct ledger_claim *c, ledger_written_cb *done, void *arg)
 {
     struct ledger_op *op = write_op_new(c, done, arg);
     op->extends = true;
-    struct update u = update_new(c->ledger);
-    update_set(&u, "until", "$", dynamodb_n(ledger_now_ms(c->ledger) + c->ledger->config.claim_ms));
+    struct update_item u = update_new(c->ledger);
+    update_item_set(&u, "until", "$",
+                    dynamodb_n(ledger_now_ms(c->ledger) + c->ledger->config.claim_ms));
     c->asked_until_mono_ms = clock_mono_ms() + c->ledger->config.claim_ms - OWN_MARGIN_MS;
-    update_name(&u, "owner");
-    update_value(&u, ":me", dynamodb_s(c->owner));
+    update_item_name(&u, "owner");
+    update_item_value(&u, ":me", dynamodb_s(c->owner));
     op_send(op, &u, c->id, "#owner = :me", on_write);
 }
 
@@ -560,18 +513,18 @@ void ledger_write(struct ledger_claim *c, const struct ledger_record *next, bool
     op->next = ledger_record_copy(next);
     if (!c->write_open)
         new_token(c->write_token);
-    struct update u = update_new(c->ledger);
+    struct update_item u = update_new(c->ledger);
     json_t *members = ledger_record_to_item(next);
     const char *name;
     json_t *value;
-    json_object_foreach(members, name, value) update_set(&u, name, "$", json_incref(value));
+    json_object_foreach(members, name, value) update_item_set(&u, name, "$", json_incref(value));
     json_decref(members);
-    update_set(&u, "write", "$", dynamodb_s(c->write_token));
-    update_name(&u, "owner");
-    update_value(&u, ":me", dynamodb_s(c->owner));
+    update_item_set(&u, "write", "$", dynamodb_s(c->write_token));
+    update_item_name(&u, "owner");
+    update_item_value(&u, ":me", dynamodb_s(c->owner));
     if (release) {
-        update_remove(&u, "owner");
-        update_remove(&u, "until");
+        update_item_remove(&u, "owner");
+        update_item_remove(&u, "until");
     }
     op_send(op, &u, c->id, "#owner = :me", on_write);
 }
