@@ -84,7 +84,7 @@ static void look_after_claim(struct attempt *a, int64_t now_ms)
     int64_t left_ms = ledger_claim_until_mono_ms(a->o.claim) - now_ms;
     if (left_ms <= 0) {
         cut_off(a, ATTEMPT_CLAIM_LOST);
-    } else if (now_ms >= a->extend_at_mono_ms) {
+    } else if (!a->extending && now_ms >= a->extend_at_mono_ms) {
         a->extending = true;
         a->extend_at_mono_ms = now_ms + left_ms / 4;
         ledger_extend(a->o.claim, on_extended, a);
@@ -97,8 +97,6 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct attempt *a = arg;
     int64_t now_ms = clock_mono_ms();
-    if (a->extending)
-        return; /* what it brings decides first */
     bool waiting = delivery_waiting(a->delivery);
     if (now_ms >= a->drain_until_mono_ms || (waiting && a->drain_until_mono_ms < INT64_MAX))
         cut_off(a, ATTEMPT_STOPPED);
