@@ -286,6 +286,14 @@ describe('tokens', { concurrency: 2 }, () => {
         }
     });
 
+    test('that are refused by an answer with status 200 are so with its words', async (t) => {
+        const api = await Cxone.start(t);
+        api.tokenAnswer = () => api.json(200, { error: 'invalid_scope', error_description: 'not for you' });
+        const s = await small(t, api, api.conf());
+        await send(s, 'plain');
+        await until('the reason', () => s.log().includes('invalid_scope: correct scopes (not for you)'), { seconds: 20 });
+    });
+
     test('that are out cost an event no attempts', async (t) => {
         const cycles = 12;
         const api = await Cxone.start(t);

@@ -159,7 +159,8 @@ static void on_token(void *arg, const struct http_answer *answer)
     buf_wipe(&c->form);
     if (fault_point("keyring.token_answered"))
         log_warn("fault point keyring.token_answered");
-    if (answer->outcome != HTTP_ANSWERED || answer->status != 200) {
+    if (answer->outcome != HTTP_ANSWERED || answer->status != 200 ||
+        oauth_token_is_refusal(answer->body, answer->body_len)) {
         c->endpoint_until_ms = 0; /* it may have moved */
         failed_answer(c, answer, "the token URL");
     } else if (oauth_token_parse(answer->body, answer->body_len, &token, why)) {

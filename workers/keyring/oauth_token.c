@@ -226,19 +226,29 @@ static char *text_of(const json_t *conf, const json_t *answer, const char *name)
     return text;
 }
 
+bool oauth_token_is_refusal(const void *body, size_t len)
+{
+    json_t *answer = object_of(body, len);
+    bool is_refusal = json_is_string(json_object_get(answer, "error")) &&
+                      !json_object_get(answer, "access_token");
+    json_decref(answer);
+    return is_refusal;
+}
+
 bool oauth_token_refusal(const json_t *conf, int status, const void *body, size_t len,
                          char why[OAUTH_TOKEN_WHY_BYTES])
 {
     json_t *answer = object_of(body, len);
     char *code = text_of(conf, answer, "error");
     char *words = text_of(conf, answer, "error_description");
-    bool lasting = status >= 300 && status < 500 && status != 408 && status != 425 && status != 429;
+    bool lasting = status < 500 && status != 408 && status != 425 && status != 429;
     int n = snprintf(why, OAUTH_TOKEN_WHY_BYTES, "HTTP status %d%s%.*s", status, *code ? " " : "",
                      CODE_BYTES, code);
     if (lasting)
         n += snprintf(why + n, OAUTH_TOKEN_WHY_BYTES - (size_t)n, ": %s",
-                      status < 400 ? "redirects are not followed: correct the token URL"
-                                   : fix_of(code, status));
+                      status >= 300 && status < 400
+                          ? "redirects are not followed: correct the token URL"
+                          : fix_of(code, status));
     if (*words && n < OAUTH_TOKEN_WHY_BYTES - 8)
         snprintf(why + n, OAUTH_TOKEN_WHY_BYTES - (size_t)n, " (%.*s)",
                  OAUTH_TOKEN_WHY_BYTES - n - 4, words);

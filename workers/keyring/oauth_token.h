@@ -36,6 +36,9 @@ struct oauth_token {
 int oauth_token_parse(const void *body, size_t len, struct oauth_token *out,
                       char why[OAUTH_TOKEN_WHY_BYTES]) __attribute__((warn_unused_result));
 
+/* Whether an answer with status 200 is a refusal all the same: it names an error, and no token. */
+bool oauth_token_is_refusal(const void *body, size_t len);
+
 /* Any other answer in words: the server's error and description without what they repeat of the
  * secrets. What the operator can do about it is named. True where only a correction helps. */
 bool oauth_token_refusal(const json_t *conf, int status, const void *body, size_t len,

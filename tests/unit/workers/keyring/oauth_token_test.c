@@ -179,6 +179,8 @@ static void refusals(void **state)
         {400, "{\"error\":\"invalid_scope\"}", true, "correct scopes"},
         {401, "garbage", true, "correct client_id"},
         {404, "", true, "correct the token URL"},
+        {200, "{\"error\":\"invalid_client\"}", true, "correct client_id"},
+        {201, "", true, "correct the token URL"},
         {302, "", true, "redirects are not followed"},
         {429, "", false, "HTTP status 429"},
         {503, "{\"error\":\"temporarily_unavailable\"}", false, "503 temporarily_unavailable"},
@@ -196,6 +198,25 @@ static void refusals(void **state)
             fail_msg("expected ...%s... in: %s", cases[i].part, why);
     }
     json_decref(conf);
+}
+
+static void a_refusal_may_have_status_200(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body;
+        bool is_refusal;
+    } cases[] = {
+        {"{\"error\":\"invalid_client\"}", true},
+        {"{\"error\":\"\",\"access_token\":\"a\"}", false},
+        {"{\"error\":null}", false},
+        {"{}", false},
+        {"<html>", false},
+        {"", false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_int_equal(oauth_token_is_refusal(cases[i].body, strlen(cases[i].body)),
+                         cases[i].is_refusal);
 }
 
 /* A server may say back what it was told, in whatever form it has it. */
@@ -277,10 +298,15 @@ static void discovery(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forms),           cmocka_unit_test(no_scope_is_no_field),
-        cmocka_unit_test(basic),           cmocka_unit_test(lifetimes),
-        cmocka_unit_test(hostile_answers), cmocka_unit_test(long_tokens),
-        cmocka_unit_test(refusals),        cmocka_unit_test(secrets_are_not_repeated),
+        cmocka_unit_test(forms),
+        cmocka_unit_test(no_scope_is_no_field),
+        cmocka_unit_test(basic),
+        cmocka_unit_test(lifetimes),
+        cmocka_unit_test(hostile_answers),
+        cmocka_unit_test(long_tokens),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(a_refusal_may_have_status_200),
+        cmocka_unit_test(secrets_are_not_repeated),
         cmocka_unit_test(discovery),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
