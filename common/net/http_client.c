@@ -17,9 +17,9 @@
 
 #include "common/base/xalloc.h"
 #include "common/net/http_collect.h"
+#include "common/net/http_request.h"
 #include "common/net/socket_paths.h"
 
-#define CONNECT_TIMEOUT_MS 3000
 /* libcurl does not time a call that waits for a connection of its own; our guard does. It comes a
  * little later, so that libcurl's own words win where both are due. */
 #define GUARD_MS 250
@@ -298,68 +298,6 @@ static size_t take_header_line(char *data, size_t size, size_t count, void *arg)
 
 /* ---- starting a call ---- */
 
-static bool plain(const char *text)
-{
-    return !text[strcspn(text, "\r\n")];
-}
-
-static struct curl_slist *add_line(struct curl_slist *lines, const char *line)
-{
-    struct curl_slist *longer = curl_slist_append(lines, line);
-    if (!longer)
-        abort();
-    return longer;
-}
-
-static struct curl_slist *lines_of(const struct http_call *call)
-{
-    /* No 100-continue round trip, and no content type of libcurl's own. */
-    struct curl_slist *lines = add_line(NULL, "Expect:");
-    bool typed = false;
-    for (size_t i = 0; i < call->header_count; i++) {
-        const struct http_header *h = &call->headers[i];
-        assert(plain(h->name) && plain(h->value));
-        char *line = *h->value ? xasprintf("%s: %s", h->name, h->value) : xasprintf("%s;", h->name);
-        lines = add_line(lines, line);
-        explicit_bzero(line, strlen(line));
-        free(line);
-        typed = typed || !strcasecmp(h->name, "content-type");
-    }
-    return typed ? lines : add_line(lines, "Content-Type:");
-}
-
-static void set_method(CURL *easy, const struct http_call *call)
-{
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
-    if (!strcmp(call->method, "HEAD")) {
-        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-    } else if (call->body_len || !strcmp(call->method, "POST") || !strcmp(call->method, "PUT") ||
-               !strcmp(call->method, "PATCH")) {
-        curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body_len ? call->body : "");
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_len);
-    }
-}
-
-static void set_manners(CURL *easy)
-{
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a dead resolver must not block the loop */
-    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* not the environment's */
-    curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, 45L); /* before the server gives it up */
-    curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 60L);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 15L);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 5L);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, "Sluice/" SLUICE_VERSION);
-}
-
 static void set_sinks(CURL *easy, struct call *call)
 {
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
@@ -368,26 +306,6 @@ static void set_sinks(CURL *easy, struct call *call)
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
-}
-
-static bool given(const char *file)
-{
-    return file && *file;
-}
-
-static void set_tls(CURL *easy, const struct http_tls *tls)
-{
-    if (given(tls->ca_file)) {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, tls->ca_file);
-        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* else the system's stay trusted */
-        curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L); /* else it is kept for a day */
-    }
-    if (given(tls->cert_file)) {
-        curl_easy_setopt(easy, CURLOPT_SSLCERT, tls->cert_file);
-        curl_easy_setopt(easy, CURLOPT_SSLKEY,
-                         given(tls->key_file) ? tls->key_file : tls->cert_file);
-        curl_easy_setopt(easy, CURLOPT_KEYPASSWD, ""); /* else OpenSSL asks at the terminal */
-    }
 }
 
 /* The one place that sees the address which is dialled. */
@@ -409,7 +327,6 @@ static void set_connecting(struct call *call, const struct http_call *what)
     call->refuse_arg = what->refuse_arg;
     curl_easy_setopt(call->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(call->easy, CURLOPT_OPENSOCKETDATA, call);
-    set_tls(call->easy, &what->tls);
 }
 
 /* Hands the call to libcurl; false (with call->error) where its Unix socket has no usable path. */
@@ -434,7 +351,7 @@ static bool launch(struct call *call, const struct http_call *what)
 uint64_t http_client_send(struct http_client *client, const struct http_call *what,
                           http_answer_cb *done, void *arg)
 {
-    assert(what->timeout_ms > 0 && what->response_cap_bytes > 0 && plain(what->url));
+    assert(what->timeout_ms > 0 && what->response_cap_bytes > 0);
     struct call *call = xcalloc(1, sizeof(*call));
     call->client = client;
     call->id = ++client->last_id;
@@ -442,20 +359,13 @@ uint64_t http_client_send(struct http_client *client, const struct http_call *wh
     call->socket = CURL_SOCKET_BAD;
     call->done = done;
     call->arg = arg;
-    call->lines = lines_of(what);
     call->secret = what->secret;
     call->body_len = what->body_len;
     call->guard = evtimer_new(client->base, on_guard, call);
     call->easy = curl_easy_init();
     assert(call->guard && call->easy);
     TAILQ_INSERT_TAIL(&client->calls, call, link);
-    int64_t connect_ms = what->connect_timeout_ms ? what->connect_timeout_ms : CONNECT_TIMEOUT_MS;
-    curl_easy_setopt(call->easy, CURLOPT_URL, what->url);
-    curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->lines);
-    curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)what->timeout_ms);
-    curl_easy_setopt(call->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
-    set_method(call->easy, what);
-    set_manners(call->easy);
+    call->lines = http_request_describe(call->easy, what);
     set_sinks(call->easy, call);
     set_connecting(call, what);
     struct timeval guard = ms_to_timeval(launch(call, what) ? what->timeout_ms + GUARD_MS : 0);

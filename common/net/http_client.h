@@ -5,8 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Outgoing HTTP: the only user of libcurl (multi socket interface on libevent). HTTP/1.1, no
- * redirects, no proxy unless given, no netrc, no Expect, path sent as it is. */
+/* Outgoing HTTP: the only user of libcurl (multi socket interface on libevent), with
+ * http_request.h. HTTP/1.1, no redirects, no proxy unless given, no netrc, no Expect, path sent as
+ * it is. */
 struct http_client;
 struct event_base;
 

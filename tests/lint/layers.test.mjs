@@ -58,7 +58,7 @@ test('the lint sees what it forbids', () => {
 
 test('libraries are used where they belong', () => {
     const owners = [ // header, where it may be included
-        [/^curl\//, /^common\/net\/http_client\.c$/],
+        [/^curl\//, /^common\/net\/http_(client\.c|request\.[ch])$/],
         [/^event2\/http/, /^workers\/http_\w+\.[ch]$/],
         [/^sqlite3\.h$/, /^workers\/store\//],
         [/^openssl\//, /^(common\/(aws|webhook|net|delivery)|workers\/(ingest|consumer|keyring|store|retry))\//],
