@@ -20,7 +20,8 @@
 
 /* The `file` destination: each event is one JSON line, appended by one write() and made durable by
  * fdatasync() before it counts as delivered. Several processes may append to one file: flock()
- * orders them, and is tried without blocking. What a failed append left behind is cut off again, so
+ * orders them, and is tried without blocking. Only a regular file can be made durable: nothing is
+ * written to a pipe or a device. What a failed append left behind is cut off again, so
  * the retry does not follow half a line. */
 
 #define LOCK_RETRY_MS 5
@@ -172,12 +173,18 @@ static void finish(struct file_attempt *a, enum verdict verdict, const char *err
     delivery_finish(delivery, verdict, verdict == DELIVERED ? "" : "destination", error, 0);
 }
 
-static void fail(struct file_attempt *a, const char *doing, int error)
+static void fail(struct file_attempt *a, const char *doing, const char *why)
 {
-    char *text = xasprintf("cannot %s \"%s\": %s", doing, a->path, strerror(error));
+    char *text = xasprintf("cannot %s \"%s\": %s", doing, a->path, why);
     log_warn("destination \"%s\": %s", a->to->name, text);
     finish(a, RETRY, text);
     free(text);
+}
+
+static bool is_regular(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 static void on_turn(evutil_socket_t unused, short what, void *arg)
@@ -191,7 +198,12 @@ static void on_turn(evutil_socket_t unused, short what, void *arg)
         fd = open(a->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
     }
     if (fd == -1) {
-        fail(a, "open", errno);
+        fail(a, "open", strerror(errno));
+        return;
+    }
+    if (!is_regular(fd)) {
+        close(fd);
+        fail(a, "append to", "it is no regular file");
         return;
     }
     if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
@@ -201,7 +213,7 @@ static void on_turn(evutil_socket_t unused, short what, void *arg)
             const struct timeval soon = {.tv_usec = LOCK_RETRY_MS * 1000};
             evtimer_add(a->timer, &soon);
         } else {
-            fail(a, "lock", error);
+            fail(a, "lock", strerror(error));
         }
         return;
     }
@@ -209,7 +221,7 @@ static void on_turn(evutil_socket_t unused, short what, void *arg)
     int error = errno;
     close(fd);
     if (failed)
-        fail(a, "append to", error);
+        fail(a, "append to", strerror(error));
     else
         finish(a, DELIVERED, "");
 }

@@ -87,6 +87,22 @@ static void an_unwritable_place_is_retried(void **state)
 }
 
 /* RLIMIT_FSIZE makes a write short in the middle of the line, as a full disk does. */
+/* Nobody could say whether what reads a pipe has got the event for good. */
+static void only_a_regular_file_is_written(void **state)
+{
+    (void)state;
+    char *path = path_of("pipe");
+    char byte;
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int reader = open(path, O_RDONLY | O_NONBLOCK);
+    struct outcome out = deliver(path, hook_new("x", 1));
+    assert_int_equal(out.verdict, RETRY);
+    assert_non_null(strstr(out.error, "it is no regular file"));
+    assert_int_equal(read(reader, &byte, 1), 0);
+    close(reader);
+    free(path);
+}
+
 static void half_a_line_is_cut_off(void **state)
 {
     (void)state;
@@ -168,6 +184,7 @@ int main(void)
         cmocka_unit_test(a_line_an_event),
         cmocka_unit_test(a_source_cannot_leave_the_directory),
         cmocka_unit_test(an_unwritable_place_is_retried),
+        cmocka_unit_test(only_a_regular_file_is_written),
         cmocka_unit_test(half_a_line_is_cut_off),
         cmocka_unit_test(half_a_line_of_somebody_else_is_ended),
         cmocka_unit_test(another_process_lock_is_waited_for),
