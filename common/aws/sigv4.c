@@ -8,26 +8,17 @@
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/base/hex.h"
 #include "common/base/xalloc.h"
 
 static const char UPPER_HEX[] = "0123456789ABCDEF";
-
-static void to_hex(const unsigned char *bytes, size_t len, char *out)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < len; i++) {
-        out[2 * i] = digits[bytes[i] >> 4];
-        out[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    out[2 * len] = '\0';
-}
 
 void sigv4_sha256_hex(const void *data, size_t len, char out[SIGV4_HEX_BYTES])
 {
     unsigned char digest[SIGV4_KEY_BYTES];
     int ok = EVP_Digest(len ? data : "", len, digest, NULL, EVP_sha256(), NULL);
     assert(ok == 1);
-    to_hex(digest, sizeof(digest), out);
+    hex_encode(digest, sizeof(digest), out);
 }
 
 static void hmac(const void *key, size_t key_len, const char *text,
@@ -92,17 +83,6 @@ char *sigv4_encode(const char *text, bool keep_slash)
     return buf_steal(&out);
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* The one spelling of a text that may be encoded already: escapes of unreserved characters are
  * resolved, the others get upper-case digits, and whatever needs an escape and has none gets one.
  * An escaped slash stays apart from a plain one. */
@@ -111,8 +91,8 @@ static void append_canonical(struct buf *out, const char *text, size_t len, bool
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
         int high, low;
-        if (c == '%' && i + 2 < len && (high = hex_value(text[i + 1])) >= 0 &&
-            (low = hex_value(text[i + 2])) >= 0) {
+        if (c == '%' && i + 2 < len && (high = hex_digit(text[i + 1])) >= 0 &&
+            (low = hex_digit(text[i + 2])) >= 0) {
             c = (unsigned char)(high << 4 | low);
             i += 2;
         } else if (c == '/' && keep_slash) {
@@ -325,7 +305,7 @@ void sigv4_signature(const struct sigv4_request *r, const struct sigv4_key *key,
     unsigned char mac[SIGV4_KEY_BYTES];
     hmac(key->key, sizeof(key->key), to_sign, mac);
     free(to_sign);
-    to_hex(mac, sizeof(mac), out);
+    hex_encode(mac, sizeof(mac), out);
 }
 
 char *sigv4_authorization(const struct sigv4_request *r, const struct sigv4_key *key,

@@ -5,6 +5,7 @@
 
 #include "common/aws/sqs.h"
 #include "common/base/buf.h"
+#include "common/base/hex.h"
 #include "common/base/utf8.h"
 #include "common/base/xalloc.h"
 
@@ -43,16 +44,11 @@ bool sqs_body_allowed(const void *body, size_t len)
 
 void sqs_md5_hex(const void *data, size_t len, char out[33])
 {
-    static const char DIGITS[] = "0123456789abcdef";
     unsigned char digest[EVP_MAX_MD_SIZE];
     out[0] = '\0';
     if (EVP_Digest(len ? data : "", len, digest, NULL, EVP_md5(), NULL) != 1)
         return;
-    for (size_t i = 0; i < 16; i++) {
-        out[2 * i] = DIGITS[digest[i] >> 4];
-        out[2 * i + 1] = DIGITS[digest[i] & 15];
-    }
-    out[32] = '\0';
+    hex_encode(digest, 16, out);
 }
 
 static int compare_names(const void *a, const void *b)

@@ -8,6 +8,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/base/hex.h"
 #include "common/base/utf8.h"
 #include "common/base/xalloc.h"
 #include "common/webhook/base64.h"
@@ -138,8 +139,7 @@ static void put_sha256(json_t *json, const void *body, size_t len)
     unsigned char digest[SHA256_DIGEST_LENGTH];
     char hex[2 * SHA256_DIGEST_LENGTH + 1];
     SHA256(len ? body : "", len, digest);
-    for (size_t i = 0; i < sizeof(digest); i++)
-        sprintf(hex + 2 * i, "%02x", digest[i]);
+    hex_encode(digest, sizeof(digest), hex);
     put(json, "sha256", json_string(hex));
 }
 

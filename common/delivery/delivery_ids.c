@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/hex.h"
 #include "common/base/xalloc.h"
 
 /* The first count bytes of SHA-256(text "|" number) in hex. */
@@ -14,8 +15,7 @@ static void hash(const char *text, int number, size_t count, char *out)
     char *input = xasprintf("%s|%d", text, number);
     SHA256((const unsigned char *)input, strlen(input), digest);
     free(input);
-    for (size_t i = 0; i < count; i++)
-        sprintf(out + 2 * i, "%02x", digest[i]);
+    hex_encode(digest, count, out);
 }
 
 void delivery_ids_key(const char *ledger_id, int revision, char out[DELIVERY_IDS_KEY_BYTES])

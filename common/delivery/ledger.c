@@ -12,6 +12,7 @@
 #include "common/aws/dynamodb.h"
 #include "common/aws/update_item.h"
 #include "common/base/clock.h"
+#include "common/base/hex.h"
 #include "common/base/xalloc.h"
 #include "common/delivery/ledger_failure.h"
 
@@ -109,11 +110,7 @@ static void new_token(char out[TOKEN_BYTES])
     unsigned char bytes[(TOKEN_BYTES - 1) / 2];
     int rc = RAND_bytes(bytes, sizeof(bytes));
     assert(rc == 1);
-    for (size_t i = 0; i < sizeof(bytes); i++) {
-        out[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
-        out[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
-    }
-    out[TOKEN_BYTES - 1] = '\0';
+    hex_encode(bytes, sizeof(bytes), out);
 }
 
 /* ---- the server's clock ---- */

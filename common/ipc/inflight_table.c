@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/hex.h"
 #include "common/base/xalloc.h"
 
 #define MAGIC 0x534c4954u
@@ -60,10 +61,7 @@ static int fill_head(int fd)
     struct head head = {.magic = MAGIC};
     if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
         return -1;
-    for (size_t i = 0; i < sizeof(bytes); i++) {
-        head.token[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
-        head.token[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
-    }
+    hex_encode(bytes, sizeof(bytes), head.token);
     return pwrite(fd, &head, sizeof(head), 0) == (ssize_t)sizeof(head) ? 0 : -1;
 }
 

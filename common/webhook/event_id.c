@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/base/hex.h"
 #include "common/base/utf8.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
@@ -20,11 +21,9 @@ char *event_id_safe(const void *id, size_t len)
     free(safe);
     unsigned char digest[SHA256_DIGEST_LENGTH];
     SHA256(id, len, digest);
-    struct buf out = {0};
-    buf_puts(&out, "sha256:");
-    for (size_t i = 0; i < sizeof(digest); i++)
-        buf_printf(&out, "%02x", digest[i]);
-    return buf_steal(&out);
+    char hex[2 * SHA256_DIGEST_LENGTH + 1];
+    hex_encode(digest, sizeof(digest), hex);
+    return xasprintf("sha256:%s", hex);
 }
 
 /* Appends the scalar at pointer; false where there is none or it is empty. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/hex.h"
 #include "common/base/utf8.h"
 
 struct scan {
@@ -23,17 +24,6 @@ static bool is_space(unsigned char c)
 static bool is_digit(unsigned char c)
 {
     return c >= '0' && c <= '9';
-}
-
-static int hex_digit(unsigned char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
 }
 
 static bool more(const struct scan *k)
@@ -97,7 +87,7 @@ static bool check_escape(struct scan *k)
     if (c != 'u')
         return true;
     for (int i = 0; i < 4; i++, k->at++)
-        if (!more(k) || hex_digit(k->s[k->at]) < 0)
+        if (!more(k) || hex_digit((char)k->s[k->at]) < 0)
             return false;
     return true;
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "common/base/hex.h"
 #include "common/base/utf8.h"
 
 struct scan {
@@ -15,12 +16,6 @@ struct scan {
 static bool is_space(unsigned char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-static unsigned long hex_digit(unsigned char c)
-{
-    unsigned long digit = c;
-    return digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10;
 }
 
 static void skip_space(struct scan *k)
@@ -94,7 +89,7 @@ static unsigned long unit_at(const unsigned char *s)
 {
     unsigned long unit = 0;
     for (int i = 0; i < 4; i++)
-        unit = unit << 4 | hex_digit(s[i]);
+        unit = unit << 4 | (unsigned long)hex_digit((char)s[i]);
     return unit;
 }
 

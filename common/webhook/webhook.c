@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/hex.h"
 #include "common/base/utf8.h"
 #include "common/base/xalloc.h"
 #include "common/webhook/base64.h"
@@ -77,12 +78,6 @@ void webhook_new_trace(int64_t wall_ms, char out[WEBHOOK_TRACE_BYTES])
     crockford(id, out);
 }
 
-static void hex(const unsigned char *bytes, size_t len, char *out)
-{
-    for (size_t i = 0; i < len; i++)
-        sprintf(out + 2 * i, "%02x", bytes[i]);
-}
-
 void webhook_derived_trace(const char *queue, const char *id, char out[WEBHOOK_TRACE_BYTES])
 {
     struct buf text = {0};
@@ -91,7 +86,7 @@ void webhook_derived_trace(const char *queue, const char *id, char out[WEBHOOK_T
     buf_puts(&text, id);
     SHA256((const unsigned char *)text.data, text.len, digest);
     memcpy(out, "DLQ-", 4);
-    hex(digest, 16, out + 4);
+    hex_encode(digest, 16, out + 4);
     buf_free(&text);
 }
 
@@ -99,7 +94,7 @@ static void sha256_hex(const void *data, size_t len, char out[SHA256_HEX_BYTES])
 {
     unsigned char digest[SHA256_DIGEST_LENGTH];
     SHA256(data ? data : "", len, digest);
-    hex(digest, sizeof(digest), out);
+    hex_encode(digest, sizeof(digest), out);
 }
 
 static const char *encode_body(const struct webhook *h, struct buf *out)

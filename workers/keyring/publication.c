@@ -1,11 +1,11 @@
 #include "workers/keyring/publication.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/aws/sigv4.h"
 #include "common/base/clock.h"
+#include "common/base/hex.h"
 
 #define DAY_MS ((int64_t)86400 * 1000)
 
@@ -29,8 +29,7 @@ json_t *publication_item(const struct publication *p, int day)
     unsigned char key[SIGV4_KEY_BYTES];
     char hex[2 * SIGV4_KEY_BYTES + 1];
     sigv4_derive_key(p->secret, date, p->region, p->service, key);
-    for (size_t k = 0; k < SIGV4_KEY_BYTES; k++)
-        snprintf(hex + 2 * k, 3, "%02x", key[k]);
+    hex_encode(key, sizeof(key), hex);
     json_t *item = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:I}", "t", "material", "kind",
                              "sigv4", "identity", p->identity, "region", p->region, "service",
                              p->service, "date", date, "access_key_id", p->access_key_id, "key",

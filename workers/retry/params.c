@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/hex.h"
 #include "common/base/xalloc.h"
 #include "workers/retry/cursor.h"
 #include "workers/retry/dlq_key.h"
@@ -205,14 +206,6 @@ struct params *params_from_body(enum params_form form, const char *prefix, const
         fault(fault_out, "", "the body is not JSON: %s", error.text);
     json_decref(object);
     return NULL;
-}
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
 }
 
 char *params_decode(const char *text, size_t len, bool plus_is_blank)

@@ -6,6 +6,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/crc32.h"
+#include "common/base/hex.h"
 #include "common/webhook/base64.h"
 #include "workers/store/s3_op.h"
 
@@ -157,12 +158,9 @@ void s3_etag_of(const void *body, size_t len, char out[35])
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     size_t bytes = digest_md5(body, len, digest);
-    char *p = out;
-    *p++ = '"';
-    for (size_t i = 0; i < bytes && i < 16; i++)
-        p += snprintf(p, 3, "%02x", digest[i]);
-    *p++ = '"';
-    *p = '\0';
+    char hex[2 * EVP_MAX_MD_SIZE + 1];
+    hex_encode(digest, bytes, hex);
+    snprintf(out, 35, "\"%.32s\"", hex);
 }
 
 bool s3_etag_listed(const char *list, const char *etag)

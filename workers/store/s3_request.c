@@ -5,19 +5,9 @@
 #include <strings.h>
 
 #include "common/aws/sigv4.h"
+#include "common/base/hex.h"
 #include "common/base/xalloc.h"
 #include "common/base/utf8.h"
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 /* A copy with its escapes resolved; NULL where one is broken, or stands for NUL. */
 static char *decode(const char *text, size_t len)
