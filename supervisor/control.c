@@ -24,7 +24,7 @@
 #include "supervisor/stop.h"
 #include "supervisor/supervisor.h"
 
-enum { MAX_CLIENTS = 32, MAX_LINE_BYTES = 4096, IDLE_S = 60, WORKER_IS_SILENT_TICKS = 5 };
+enum { MAX_CLIENTS = 32, MAX_LINE_BYTES = 4096, IDLE_S = 60 };
 
 struct client {
     TAILQ_ENTRY(client) link;
@@ -110,7 +110,7 @@ static json_t *worker_health(const struct process *p)
     const char *reason = "";
     if (p->slot.state != SLOT_UP)
         reason = "it is not up";
-    else if (p->silent_ticks >= WORKER_IS_SILENT_TICKS)
+    else if (process_is_silent(p))
         reason = "it has not been heard from for some seconds";
     json_t *health = process_status(p);
     json_object_set_new(health, "healthy", json_boolean(reason[0] == '\0'));

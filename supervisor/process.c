@@ -20,9 +20,9 @@
 #include "supervisor/environment.h"
 #include "supervisor/spawn.h"
 
-/* A worker that is up beats each second. This many seconds of silence get it an ABRT, so that there
- * is a trace of where it hung, and two more the end. */
-enum { SILENT_ABORT_TICKS = 10, SILENT_KILL_TICKS = 12 };
+/* A worker that is up beats each second. This many seconds of silence make it suspect, then get it
+ * an ABRT, so that there is a trace of where it hung, and two more the end. */
+enum { SILENT_TICKS = 5, SILENT_ABORT_TICKS = 10, SILENT_KILL_TICKS = 12 };
 
 static void set_timer(struct process *p)
 {
@@ -62,7 +62,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     struct process *p = arg;
     p->slot.due_ms = 0;
-    if (p->slot.state == SLOT_STARTING) {
+    if (p->lost[0] != '\0' && p->pid != 0) {
+        note_failure(p, "it went on running without its channel (%s)", p->lost);
+        log_error("%s (pid %d) goes on running without its channel (%s): killing it", p->name,
+                  (int)p->pid, p->lost);
+    } else if (p->slot.state == SLOT_STARTING) {
         note_failure(p, "it was not ready within %lld s", (long long)(p->slot.ready_ms / 1000));
         log_error("%s (pid %d) was not ready within %lld s: killing it", p->name, (int)p->pid,
                   (long long)(p->slot.ready_ms / 1000));
@@ -153,6 +157,7 @@ static void on_closed(void *arg, const char *why)
 {
     struct process *p = arg;
     log_debug("%s (pid %d): channel closed: %s", p->name, (int)p->pid, why);
+    snprintf(p->lost, sizeof p->lost, "%s", why);
     channel_free(p->channel);
     p->channel = NULL;
     handle(p, SLOT_LOST);
@@ -206,7 +211,7 @@ static int start_process(void *arg)
     int lock_fd =
         p->plan->role == ROLE_STORE ? WORKER_FD_LISTEN + (int)p->plan->listener_count : -1;
     int pair[2] = {-1, -1}, snapshot_fd = -1, table_fd = -1, rc = -1;
-    p->failure[0] = '\0';
+    p->failure[0] = p->lost[0] = '\0';
     json_decref(p->errors);
     p->errors = NULL;
     if (open_health(p) != 0)
@@ -391,6 +396,11 @@ void process_tick(struct process *p, bool on_time)
     } else if (p->silent_ticks >= SILENT_KILL_TICKS) {
         process_signal(p, SIGKILL);
     }
+}
+
+bool process_is_silent(const struct process *p)
+{
+    return p->silent_ticks >= SILENT_TICKS;
 }
 
 void process_send_fd(struct process *p, json_t *msg, int fd)

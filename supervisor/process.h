@@ -51,6 +51,7 @@ struct process {                     /* written by process.c only */
     json_t *beat;            /* own; the newest, or NULL */
     json_t *errors;          /* own; what its start-up check found wrong, or NULL */
     char failure[160];       /* how its newest start or run ended unasked; "": it never did */
+    char lost[120];          /* why its channel ended; "": it has not */
     int silent_ticks;        /* whole seconds since it last said anything */
     int health_fd;           /* -1 until first started */
     bool is_beside;          /* its health socket still has the name ".new" */
@@ -81,6 +82,9 @@ void process_reap(struct process *p);
 
 /* Once a second. on_time: the supervisor itself was not late, so that silence is the worker's. */
 void process_tick(struct process *p, bool on_time);
+
+/* Whether it is up and has said nothing for some seconds. */
+bool process_is_silent(const struct process *p);
 
 /* Sends a message (stolen) where the worker has a channel, with a descriptor (which stays the
  * caller's) or without. */

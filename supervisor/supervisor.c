@@ -161,6 +161,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     control_tick(s->control);
     announce_tick(s, now_ms);
     stop_tick(s, now_ms);
+    if (!s->is_stopping)
+        tables_progress(s->tables);
 }
 
 static void reopen_logs(struct supervisor *s)

@@ -195,7 +195,8 @@ int tables_choose(const struct tables_candidate *list, size_t count)
 
 static bool can_settle(const struct process *p)
 {
-    return p->plan->role == ROLE_CONSUMER && p->slot.state == SLOT_UP && p->channel != NULL;
+    return p->plan->role == ROLE_CONSUMER && p->slot.state == SLOT_UP && p->channel != NULL &&
+           !process_is_silent(p);
 }
 
 static size_t in_hand(const struct tables *t, const struct process *p)

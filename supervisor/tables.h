@@ -9,8 +9,8 @@
 
 /* The in-flight tables (common/ipc/inflight_table.h): one for each consumer process, made before it
  * and kept beyond its death. After a death the process groups in it are ended; where messages are
- * left in it, it goes to a ready consumer to be settled, and to the next where that one dies or is
- * drained before it has said so. With no ready consumer it waits for one. */
+ * left in it, it goes to a ready consumer to be settled, and to the next where that one dies, is
+ * drained or falls silent before it has said so. With no ready consumer it waits for one. */
 struct tables;
 
 /* More tables than this do not wait: the oldest is dropped, and its messages come back when their
@@ -35,7 +35,7 @@ bool tables_has_group(const struct tables *t, pid_t group);
 /* A consumer says that a table is settled; an unknown number means nothing. */
 void tables_settled(struct tables *t, const struct process *by, long long number);
 
-/* Hands out what waits. Called when anything about the processes has changed. */
+/* Hands out what waits. Called when anything about the processes has changed, and each second. */
 void tables_progress(struct tables *t);
 
 /* Pure: who is to settle the next table: a ready one with the fewest in hand, the first of these;

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import net from 'node:net';
+import path from 'node:path';
 import { test } from 'node:test';
 import { cxone, genesys } from '../tools/events.mjs';
 import { request } from '../tools/http.mjs';
-import { alive, freePort, merge, Service } from '../tools/service.mjs';
+import { alive, freePort, merge, program, Service } from '../tools/service.mjs';
 import { until } from '../tools/wait.mjs';
 
 const generation = async (s) => (await s.status()).generation;
@@ -161,4 +162,29 @@ test('more and fewer consumers', async (t) => {
     }
     await s.post('cxone', cxone());
     await until('a delivery', () => s.ledger().length === 1);
+});
+
+test('a reload says why a new worker that lost its channel was killed', async (t) => {
+    const s = await Service.create(t, { conf: { drain_s: 3 } });
+    const bin = path.join(s.dir, 'bin');
+    fs.mkdirSync(bin);
+    fs.copyFileSync(program('sluiced'), path.join(bin, 'sluiced')); // its workers are beside it
+    for (const role of ['keyring', 'store', 'ingest', 'consumer', 'retry']) {
+        fs.symlinkSync(program(`sluice-${role}`), path.join(bin, `sluice-${role}`));
+    }
+    await s.launch({ sluiced: path.join(bin, 'sluiced') });
+    const [old] = await s.workers('ingest');
+    const tries = [
+        ['exec 3>&-; exec sleep 60', /went on running without its channel \(the other end closed it\)/],
+        ['echo garbage >&3; exec sleep 60', /without its channel \(protocol error: a packet is not JSON/],
+    ];
+    for (const [script, why] of tries) {
+        fs.rmSync(path.join(bin, 'sluice-ingest'));
+        fs.writeFileSync(path.join(bin, 'sluice-ingest'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+        s.writeConf(merge(s.conf, { ingest: { retry_after_s: (s.conf.ingest.retry_after_s ?? 5) + 1 } }));
+        const { ok, errors } = await s.control({ cmd: 'reload' });
+        assert.equal(ok, false);
+        assert.match(errors[0].message, why);
+    }
+    assert.equal((await s.workers('ingest')).find((w) => w.state === 'UP').pid, old.pid);
 });

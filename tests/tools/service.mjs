@@ -196,9 +196,9 @@ export class Service {
     }
 
     // Starts sluiced and, unless told not to, waits until everything is up.
-    async launch({ env = this.env, wait = true, seconds = 20 } = {}) {
+    async launch({ env = this.env, wait = true, seconds = 20, sluiced = program('sluiced') } = {}) {
         const log = fs.openSync(this.logFile, 'a');
-        this.process = spawn(program('sluiced'), ['-c', this.confFile],
+        this.process = spawn(sluiced, ['-c', this.confFile],
             { stdio: ['ignore', log, log], env: { ...process.env, ...env }, detached: true });
         fs.closeSync(log);
         this.exited = new Promise((resolve) => {
