@@ -214,6 +214,11 @@ uint64_t sqs_send_batch(struct aws_client *c, const struct aws_endpoint *e, cons
         sqs_md5_hex(m->body, m->body_len, op->body_md5[i]);
         if (m->delay_s)
             json_object_set_new(entry, "DelaySeconds", json_integer(m->delay_s));
+        if (m->group)
+            json_object_set_new(entry, "MessageGroupId", json_string(m->group));
+        if (m->deduplication_id)
+            json_object_set_new(entry, "MessageDeduplicationId",
+                                json_string(m->deduplication_id));
         if (m->attribute_count) {
             json_object_set_new(entry, "MessageAttributes", attributes_json(m));
             sqs_attributes_md5_hex(m->attributes, m->attribute_count, op->attributes_md5[i]);
@@ -304,6 +309,7 @@ static void take_message(const json_t *json, struct sqs_message *m)
                                                 : (int)receives,
         .sent_at_ms = number_of(system, "SentTimestamp"),
         .first_received_ms = number_of(system, "ApproximateFirstReceiveTimestamp"),
+        .group = json_string_value(json_object_get(system, "MessageGroupId")),
     };
     char body_md5[33], attributes_md5[33];
     sqs_md5_hex(m->body, m->body_len, body_md5);
@@ -346,11 +352,12 @@ uint64_t sqs_receive(struct aws_client *c, const struct aws_endpoint *e, const c
     struct op *op = op_new(arg);
     op->done.receive = done;
     op->count = (size_t)max;
-    json_t *body = json_pack("{s:s, s:i, s:i, s:i, s:[s, s, s], s:[s]}", "QueueUrl", queue_url,
+    json_t *body = json_pack("{s:s, s:i, s:i, s:i, s:[s, s, s, s], s:[s]}", "QueueUrl", queue_url,
                              "MaxNumberOfMessages", max, "WaitTimeSeconds", wait_s,
                              "VisibilityTimeout", visibility_s, "MessageSystemAttributeNames",
                              "ApproximateReceiveCount", "SentTimestamp",
-                             "ApproximateFirstReceiveTimestamp", "MessageAttributeNames", "All");
+                             "ApproximateFirstReceiveTimestamp", "MessageGroupId",
+                             "MessageAttributeNames", "All");
     int64_t whole_ms = wait_s * 1000 + RECEIVE_SLACK_MS;
     struct sqs_options options = {whole_ms, whole_ms, 1};
     return call(c, e, "ReceiveMessage", body, &options, true, RECEIVE_CAP_BYTES, on_receive, op);

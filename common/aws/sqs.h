@@ -24,7 +24,12 @@ struct sqs_outgoing { /* a message to send; everything borrowed until the callba
     size_t body_len;
     const struct sqs_attribute *attributes;
     size_t attribute_count;
-    int delay_s; /* 0..900 */
+    int delay_s; /* 0..900; 0 on a FIFO queue */
+    const char *group;            /* MessageGroupId (sqs_group_id); NULL: none. On a FIFO queue its
+                                     messages keep their order, on a standard one it turns on fair
+                                     queues */
+    const char *deduplication_id; /* FIFO queues, and only they: a second send of it within five
+                                     minutes is confirmed and not stored; else NULL */
 };
 
 struct sqs_message { /* received; borrowed for the callback */
@@ -37,6 +42,7 @@ struct sqs_message { /* received; borrowed for the callback */
     int receive_count;         /* ApproximateReceiveCount */
     int64_t sent_at_ms;        /* SentTimestamp */
     int64_t first_received_ms; /* ApproximateFirstReceiveTimestamp */
+    const char *group;         /* MessageGroupId; NULL: it has none */
     bool damaged;              /* MD5OfBody or MD5OfMessageAttributes does not match */
 };
 
@@ -98,6 +104,9 @@ uint64_t sqs_get_queue_attributes(struct aws_client *c, const struct aws_endpoin
 size_t
 sqs_message_bytes(const struct sqs_outgoing *m); /* as SQS counts: body + names + types + values */
 bool sqs_body_allowed(const void *body, size_t len); /* not empty, and only characters SQS takes */
+/* A text as a MessageGroupId or MessageDeduplicationId (malloc): itself where SQS takes it (1 to 128
+ * characters from U+0021 to U+007E), else its SHA-256 in hex. */
+char *sqs_group_id(const void *text, size_t len);
 void sqs_md5_hex(const void *data, size_t len, char out[33]);
 void sqs_attributes_md5_hex(const struct sqs_attribute *attributes, size_t count, char out[33]);
 

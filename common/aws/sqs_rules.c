@@ -3,11 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/aws/sigv4.h"
 #include "common/aws/sqs.h"
 #include "common/base/buf.h"
 #include "common/base/hex.h"
 #include "common/base/utf8.h"
 #include "common/base/xalloc.h"
+
+#define GROUP_ID_MAX 128
 
 size_t sqs_message_bytes(const struct sqs_outgoing *m)
 {
@@ -40,6 +43,23 @@ bool sqs_body_allowed(const void *body, size_t len)
         len -= used;
     }
     return true;
+}
+
+static bool group_id_allowed(const unsigned char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (text[i] < 0x21 || text[i] > 0x7e)
+            return false;
+    return len >= 1 && len <= GROUP_ID_MAX;
+}
+
+char *sqs_group_id(const void *text, size_t len)
+{
+    char hash[SIGV4_HEX_BYTES];
+    if (group_id_allowed(text, len))
+        return xasprintf("%.*s", (int)len, (const char *)text);
+    sigv4_sha256_hex(text, len, hash);
+    return xstrdup(hash);
 }
 
 void sqs_md5_hex(const void *data, size_t len, char out[33])

@@ -54,7 +54,8 @@ static void sizes_count_all_parts(void **state)
 {
     (void)state;
     static const struct sqs_attribute list[] = {{"ab", "String", "xyz"}, {"c", "Number.int", "1"}};
-    struct sqs_outgoing m = {"hello", 5, list, 2, 0};
+    struct sqs_outgoing m = {
+        .body = "hello", .body_len = 5, .attributes = list, .attribute_count = 2};
     assert_int_equal(sqs_message_bytes(&m), 5 + 2 + 6 + 3 + 1 + 10 + 1);
     m.attribute_count = 0;
     assert_int_equal(sqs_message_bytes(&m), 5);
@@ -118,12 +119,33 @@ static void malformed_utf8_is_refused(void **state)
     assert_true(sqs_body_allowed("{\"a\":\"\\u0000 h\xc3\xa9 \xf0\x9f\x98\x80\"}\r\n\t", 25));
 }
 
+static void group_is(const char *text, const char *want)
+{
+    char *group = sqs_group_id(text, strlen(text));
+    assert_string_equal(group, want);
+    free(group);
+}
+
+static void a_group_id_is_what_sqs_takes(void **state)
+{
+    (void)state;
+    char longest[130];
+    memset(longest, '~', 129);
+    longest[129] = '\0';
+    group_is("!conv-1/ABC~", "!conv-1/ABC~");
+    group_is(longest + 1, longest + 1);
+    group_is(longest, "fbf0092a548636af57b81ef6ba37dd6709d0e3af99154967ecbe3813ff587b91");
+    group_is("a b", "c8687a08aa5d6ed2044328fa6a697ab8e96dc34291e8c2034ae8c38e6fcc6d65");
+    group_is("\x7f", "620bfdaa346b088fb49998d92f19a7eaf6bfc2fb0aee015753966da1028cb731");
+    group_is("h\xc3\xa9", "7dfbe0eab96510b11c9a2671d83019cd52953211294db5f917ffa0b7cc84f534");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bodies_hash_as_aws_says),   cmocka_unit_test(attributes_hash_as_aws_says),
         cmocka_unit_test(sizes_count_all_parts),     cmocka_unit_test(every_character_is_judged),
-        cmocka_unit_test(malformed_utf8_is_refused),
+        cmocka_unit_test(malformed_utf8_is_refused), cmocka_unit_test(a_group_id_is_what_sqs_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,12 +116,9 @@ static struct seen send_for(const char *answer, const struct sqs_outgoing *messa
     return seen;
 }
 
-static const struct sqs_outgoing HELLOS[10] = {
-    {"hello", 5, NULL, 0, 0}, {"hello", 5, NULL, 0, 0}, {"hello", 5, NULL, 0, 0},
-    {"hello", 5, NULL, 0, 0}, {"hello", 5, NULL, 0, 0}, {"hello", 5, NULL, 0, 0},
-    {"hello", 5, NULL, 0, 0}, {"hello", 5, NULL, 0, 0}, {"hello", 5, NULL, 0, 0},
-    {"hello", 5, NULL, 0, 0},
-};
+#define HELLO {.body = "hello", .body_len = 5}
+static const struct sqs_outgoing HELLOS[10] = {HELLO, HELLO, HELLO, HELLO, HELLO,
+                                               HELLO, HELLO, HELLO, HELLO, HELLO};
 
 static void a_batch_goes_out_as_sqs_wants_it(void **state)
 {
@@ -129,8 +126,13 @@ static void a_batch_goes_out_as_sqs_wants_it(void **state)
     static const struct fake_step steps[] = {{200, "{}", NULL, NULL, false}};
     static const struct sqs_attribute attributes[] = {
         {"b", "Binary.gzip", "AAH+/w=="}, {"n", "Number", "3"}, {"s", "String", "hé"}};
-    const struct sqs_outgoing messages[] = {{"hé \"x\"\n", 8, attributes, 3, 5},
-                                            {"two", 3, NULL, 0, 0}};
+    const struct sqs_outgoing messages[] = {
+        {.body = "hé \"x\"\n",
+         .body_len = 8,
+         .attributes = attributes,
+         .attribute_count = 3,
+         .delay_s = 5},
+        {.body = "two", .body_len = 3, .group = "g 1", .deduplication_id = "d1"}};
     struct fake_aws f = fake_aws_new("sqs", steps, 1, true);
     struct seen seen = {0};
     sqs_send_batch(f.client, &f.endpoint, QUEUE, messages, 2, &ONCE, see_batch, &seen);
@@ -142,7 +144,8 @@ static void a_batch_goes_out_as_sqs_wants_it(void **state)
                 "\"b\":{\"DataType\":\"Binary.gzip\",\"BinaryValue\":\"AAH+/w==\"},"
                 "\"n\":{\"DataType\":\"Number\",\"StringValue\":\"3\"},"
                 "\"s\":{\"DataType\":\"String\",\"StringValue\":\"hé\"}}},"
-                "{\"Id\":\"1\",\"MessageBody\":\"two\"}]}");
+                "{\"Id\":\"1\",\"MessageBody\":\"two\",\"MessageGroupId\":\"g 1\","
+                "\"MessageDeduplicationId\":\"d1\"}]}");
     /* {} accounts for nothing. */
     assert_false(seen.entries[0].ok);
     assert_string_equal(seen.entries[1].code, "NotAnswered");
@@ -179,8 +182,11 @@ static void nine_of_ten_succeed(void **state)
 static void what_the_answer_says_of_an_entry(void **state)
 {
     (void)state;
-    static const struct sqs_outgoing plain = {"hello", 5, NULL, 0, 0},
-                                     typed = {"hello", 5, A1, 1, 0};
+    static const struct sqs_outgoing plain = HELLO,
+                                     typed = {.body = "hello",
+                                              .body_len = 5,
+                                              .attributes = A1,
+                                              .attribute_count = 1};
     static const struct {
         const char *answer;
         const struct sqs_outgoing *message;
@@ -303,7 +309,7 @@ static struct received receive(struct fake_step step, void (*check)(const struct
                 "{\"QueueUrl\":\"" QUEUE "\",\"MaxNumberOfMessages\":7,\"WaitTimeSeconds\":20,"
                 "\"VisibilityTimeout\":30,\"MessageSystemAttributeNames\":["
                 "\"ApproximateReceiveCount\",\"SentTimestamp\","
-                "\"ApproximateFirstReceiveTimestamp\"],\"MessageAttributeNames\":[\"All\"]}");
+                "\"ApproximateFirstReceiveTimestamp\",\"MessageGroupId\"],\"MessageAttributeNames\":[\"All\"]}");
     fake_aws_free(&f);
     return r;
 }
@@ -329,6 +335,8 @@ static void check_messages(const struct sqs_message *m)
         assert_string_equal(a->value, ALL[k].value);
     }
     assert_false(m[0].damaged);
+    assert_string_equal(m[0].group, "g1");
+    assert_null(m[1].group);
     /* Nothing but a handle and a body. */
     assert_string_equal(m[1].id, "");
     assert_int_equal(m[1].receive_count, 0);
@@ -350,7 +358,7 @@ static void messages_are_read(void **state)
         "{\"MessageId\":\"m0\",\"ReceiptHandle\":\"h0\",\"Body\":\"hello\",\"MD5OfBody\":"
         "\"" HELLO_MD5 "\",\"Attributes\":{\"SentTimestamp\":\"1795253400123\","
         "\"ApproximateReceiveCount\":\"3\",\"ApproximateFirstReceiveTimestamp\":"
-        "\"1795253401456\",\"SenderId\":\"x\"},\"MessageAttributes\":{"
+        "\"1795253401456\",\"SenderId\":\"x\",\"MessageGroupId\":\"g1\"},\"MessageAttributes\":{"
         "\"attempt\":{\"DataType\":\"Number\",\"StringValue\":\"3\"},"
         "\"blob\":{\"DataType\":\"Binary.gzip\",\"BinaryValue\":\"AAH+/w==\"},"
         "\"trace\":{\"DataType\":\"String\",\"StringValue\":\"h\\u00e9\"}},"
@@ -485,7 +493,7 @@ static void a_batch_of_a_mebibyte(void **state)
     (void)state;
     char *body = xmalloc(SQS_MESSAGE_BYTES);
     memset(body, '"', SQS_MESSAGE_BYTES); /* doubles in JSON */
-    struct sqs_outgoing message = {body, SQS_MESSAGE_BYTES, NULL, 0, 0};
+    struct sqs_outgoing message = {.body = body, .body_len = SQS_MESSAGE_BYTES};
     struct seen seen =
         send_for("{\"Successful\":[{\"Id\":\"0\",\"MessageId\":\"m\"}]}", &message, 1);
     assert_true(seen.entries[0].ok);

@@ -165,7 +165,8 @@ static void each_limit_is_held_in_the_stated_order(void **state)
     enum { BODY = 200 };
     struct sample s;
     make_sample(&s, 3, BODY);
-    const struct sqs_outgoing bare = {s.body, BODY, s.list, 4, 0};
+    const struct sqs_outgoing bare = {
+        .body = s.body, .body_len = BODY, .attributes = s.list, .attribute_count = 4};
     size_t own = sqs_message_bytes(&bare);
     size_t last_attempts = 0;
     size_t last_error = 0;
@@ -212,7 +213,8 @@ static void a_full_message_goes_as_it_is(void **state)
     (void)state;
     struct sample s;
     make_sample(&s, 9, SQS_MESSAGE_BYTES - 700);
-    const struct sqs_outgoing bare = {s.body, s.m.body_len, s.list, 10, 0};
+    const struct sqs_outgoing bare = {
+        .body = s.body, .body_len = s.m.body_len, .attributes = s.list, .attribute_count = 10};
     json_t *json = reason_json("no");
     struct deadletter *d =
         deadletter_new(DEADLETTER_ATTRIBUTE, json, &s.m, sqs_message_bytes(&bare));
