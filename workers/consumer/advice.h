@@ -11,7 +11,7 @@
 /* Each gives a text (malloc) with the command that mends it, or NULL where all is well. */
 
 /* The native redrive policy of the source's queue takes messages away before their retries are
- * over. */
+ * over. On a FIFO queue no count is surely high enough. */
 char *advice_redrive(const char *queue, const char *url, const struct queue_attributes *a,
                      int max_retries);
 /* SQS counts a moved message's age from its first send, so a dead-letter queue that keeps no longer

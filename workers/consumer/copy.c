@@ -11,7 +11,9 @@
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/delivery/deadletter.h"
+#include "common/delivery/ledger_record.h"
 #include "common/webhook/webhook.h"
+#include "workers/consumer/source.h"
 
 #define FIRST_PAUSE_MS 500
 #define LONGEST_PAUSE_MS 30000
@@ -25,10 +27,11 @@ struct copy {
     struct sqs_attribute *list; /* own, or NULL: of a retry; strings borrowed from the message */
     size_t list_count;
     char retry_count[16];
-    struct buf identity; /* `Sluice` of a retry, where the message has none */
-    int64_t at_mono_ms;  /* when it is to be visible; 0: at once */
-    struct event *timer; /* own: the next try */
-    uint64_t call;       /* 0: none under way */
+    char *deduplication_id; /* own, or NULL: of a letter */
+    struct buf identity;    /* `Sluice` of a retry, where the message has none */
+    int64_t at_mono_ms;     /* when it is to be visible; 0: at once */
+    struct event *timer;    /* own: the next try */
+    uint64_t call;          /* 0: none under way */
     int pause_ms;
     const char *before, *after; /* fault points, or NULL */
     copy_cb *done;
@@ -78,11 +81,15 @@ static void send_copy(struct copy *c)
 {
     static const struct sqs_options options = {
         .timeout_ms = 5000, .deadline_ms = 10000, .max_attempts = 2};
-    struct sqs_outgoing out = {.body = c->work->message.body,
-                               .body_len = c->work->message.body_len,
+    const struct sqs_message *m = &c->work->message;
+    bool is_fifo = c->to->attributes.is_fifo;
+    struct sqs_outgoing out = {.body = m->body,
+                               .body_len = m->body_len,
                                .attributes = c->list,
                                .attribute_count = c->list_count,
-                               .delay_s = delay_s(c)};
+                               .delay_s = delay_s(c),
+                               .group = is_fifo && !m->group ? c->work->source->name : m->group,
+                               .deduplication_id = is_fifo ? c->deduplication_id : NULL};
     if (c->letter)
         out.attributes = deadletter_attributes(c->letter, &out.attribute_count);
     c->call =
@@ -127,11 +134,24 @@ static size_t limit_of(const struct queue *q)
     return known > 0 ? (size_t)known : SQS_MESSAGE_BYTES;
 }
 
+/* The same for each copy of one round of an event, whichever of its messages it is made from. Where
+ * there is no claim nothing is known of rounds, and the message stands for itself. */
+static char *deduplication_of(const struct work *w)
+{
+    char *text = w->claim
+                     ? xasprintf("%s-%lld", w->hook->trace_id, (long long)w->record->failed_at_ms)
+                     : xstrdup(w->message.id);
+    char *id = sqs_group_id(text, strlen(text));
+    free(text);
+    return id;
+}
+
 struct copy *copy_start(struct event_base *base, struct work *w, struct queue *to,
                         const char *attribute, json_t *json, const char *before, const char *after,
                         copy_cb *done, void *arg)
 {
     struct copy *c = start(base, w, to, done, arg);
+    c->deduplication_id = deduplication_of(w);
     c->before = before;
     c->after = after;
     c->letter = deadletter_new(attribute, json, &w->message, limit_of(to));
@@ -180,6 +200,8 @@ bool copy_retry_fits(const struct work *w, int seq)
     struct buf identity = {0};
     char text[16];
     size_t count;
+    if (w->queue->attributes.is_fifo)
+        return false;
     snprintf(text, sizeof(text), "%d", seq);
     bool fits = add_identity(w, &identity);
     struct sqs_attribute *list = retry_list(m, text, &identity, &count);
@@ -219,6 +241,7 @@ void copy_free(struct copy *c)
         aws_cancel(c->to->client, c->call);
     event_free(c->timer);
     deadletter_free(c->letter);
+    free(c->deduplication_id);
     free(c->list);
     buf_free(&c->identity);
     free(c);

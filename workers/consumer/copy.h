@@ -7,8 +7,10 @@
 #include "workers/consumer/inflight.h"
 
 /* A copy of a message on its way to a queue: to another one with one of our attributes that says
- * why, or to its own one as its next retry. A failed send is tried again, with growing pauses, for
- * as long as nobody frees the copy. */
+ * why, or to its own one as its next retry. It keeps the message's group. On a FIFO queue one
+ * without gets its source's name as its group, and a copy that is sent again, be it by a worker
+ * that comes after us, is taken once within five minutes. A failed send is tried again, with
+ * growing pauses, for as long as nobody frees the copy. */
 struct copy;
 struct event_base;
 
@@ -27,7 +29,7 @@ struct copy *copy_start(struct event_base *base, struct work *w, struct queue *t
 #define COPY_RETRY_COUNT "RetryCount"
 struct copy *copy_start_retry(struct event_base *base, struct work *w, int seq, int64_t at_mono_ms,
                               const char *after, copy_cb *done, void *arg);
-/* Whether there is room for it. */
+/* Whether there is room for it; never on a FIFO queue, where it would stand behind others. */
 bool copy_retry_fits(const struct work *w, int seq);
 
 /* Whether a send is under way that may yet be confirmed. */

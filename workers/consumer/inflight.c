@@ -61,6 +61,7 @@ static void copy_message(struct sqs_message *to, const struct sqs_message *from)
     *to = *from;
     to->id = xstrdup(from->id);
     to->receipt_handle = xstrdup(from->receipt_handle);
+    to->group = from->group ? xstrdup(from->group) : NULL;
     char *body = xmalloc(from->body_len + 1);
     memcpy(body, from->body, from->body_len);
     body[from->body_len] = '\0';
@@ -83,6 +84,7 @@ static void free_message(struct sqs_message *m)
 {
     free_text(m->id);
     free_text(m->receipt_handle);
+    free_text(m->group);
     free_text(m->body);
     for (size_t i = 0; i < m->attribute_count; i++) {
         free_text(m->attributes[i].name);

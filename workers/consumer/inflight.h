@@ -25,6 +25,7 @@ typedef void work_written_cb(void *arg, struct work *w, bool written);
 
 enum work_stage {
     WORK_NEW,        /* being routed */
+    WORK_WAITING,    /* for one ahead of it (groups.h): nothing has been done about it */
     WORK_CLAIMING,   /* the ledger has been asked */
     WORK_DELIVERING, /* delivery is set */
     WORK_WRITING,    /* what has become of it goes to the ledger */

@@ -239,14 +239,14 @@ bool outcome_is_near_redrive(const struct work *w)
 }
 
 /* A message near its queue's redrive goes on as a copy. Without the claim nobody could tell which
- * of the two counts, and a FIFO queue would put the copy behind others: our own dead letter has
- * the reason at least. */
+ * of the two counts, and a FIFO queue takes no copies (copy.h): our own dead letter has the reason
+ * at least. */
 static void move_or_die(struct process *p, struct work *w, const char *error)
 {
     struct ledger_record *r = w->record;
     if (w->claim && w->retry_count > r->seq && w->retry_count - r->seq <= ROUTE_RETRY_COUNT_LEAP)
         r->seq = w->retry_count;
-    if (w->claim && !w->queue->attributes.is_fifo && settle_can_requeue(w, r->seq + 1)) {
+    if (w->claim && settle_can_requeue(w, r->seq + 1)) {
         move(p, w);
         return;
     }
@@ -280,8 +280,7 @@ void outcome_give_back(struct process *p, struct work *w, int delay_s)
  * message without a reason. False where it need not or cannot. */
 static bool pass_on(struct process *p, struct work *w, int delay_s)
 {
-    bool must_move = outcome_is_near_redrive(w) && !w->queue->attributes.is_fifo;
-    return must_move && settle_pass_on(p->settle, w, delay_s);
+    return outcome_is_near_redrive(w) && settle_pass_on(p->settle, w, delay_s);
 }
 
 void outcome_uncount(struct process *p, struct work *w, int delay_s)
@@ -447,6 +446,8 @@ static int receives_of(const struct process *p, const struct work *w)
 {
     int all = w->message.receive_count;
     int most = w->source->max_retries + 1;
+    if (w->claim && w->queue->attributes.is_fifo)
+        return w->record->attempts; /* the others may have been those of messages ahead of it */
     if (w->claim)
         return all - w->record->excused;
     bool was_held = held_since(p->held, w->source, w->message.first_received_ms);

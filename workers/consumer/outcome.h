@@ -23,6 +23,7 @@ struct process {
     struct settle *settle;         /* own; as above */
     const struct process_callbacks *callbacks;
     void *arg;
+    struct event *next;             /* own: begins what no longer has to wait (groups.h) */
     LIST_HEAD(, inquiry) inquiries; /* own: of process.c */
     bool draining;
     char trouble[256]; /* of the ledger, "" when all is well */

@@ -13,6 +13,7 @@
 #include "common/base/xalloc.h"
 #include "common/delivery/ledger_kills.h"
 #include "common/webhook/event_id.h"
+#include "workers/consumer/groups.h"
 #include "workers/consumer/outcome.h"
 #include "workers/consumer/poison.h"
 #include "workers/consumer/route.h"
@@ -177,7 +178,8 @@ static void no_ledger(struct process *p, struct work *w, const char *error)
     memcpy(p->trouble, text, sizeof(text));
     p->callbacks->trouble(p->arg, text);
     /* Without a claim only the lease says that the message is ours. */
-    if (w->source->deliver_in_outage && !p->draining && !w->lease_stopped)
+    bool delivers = w->source->deliver_in_outage && !w->queue->attributes.is_fifo;
+    if (delivers && !p->draining && !w->lease_stopped)
         outcome_deliver(p, w);
     else
         outcome_defer(p, w, route_outage_delay_s(w->source, &w->message, w->hook));
@@ -227,6 +229,8 @@ static int busy_s(const struct work *w, int64_t wait_ms)
 {
     int n = w->message.receive_count;
     int64_t seconds = (wait_ms + 999) / 1000;
+    if (w->queue->attributes.is_fifo) /* its group waits with it, and receives say nothing */
+        return (int)seconds;
     int64_t look = n < BUSY_LOOKS       ? INT64_C(1) << n
                    : n - BUSY_LOOKS < 4 ? INT64_C(64) << (n - BUSY_LOOKS)
                                         : BUSY_LONGEST_S;
@@ -364,7 +368,36 @@ void process_messages(struct process *p, struct queue *q, const struct sqs_messa
         lease_begin(p->lease, taken[i], visibility_s, first_byte_mono_ms);
     }
     for (size_t i = 0; i < count; i++)
-        look_at_kills(p, taken[i]);
+        if (groups_must_wait(taken[i]))
+            taken[i]->stage = WORK_WAITING;
+    for (size_t i = 0; i < count; i++)
+        if (taken[i]->stage == WORK_NEW)
+            look_at_kills(p, taken[i]);
+}
+
+/* ---- the order of groups ---- */
+
+/* In a turn of its own: a crash over this message must not count against the one ahead of it. */
+static void on_next(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct process *p = arg;
+    struct work *w;
+    while ((w = groups_next(p->inflight))) {
+        w->stage = WORK_NEW;
+        look_at_kills(p, w);
+    }
+}
+
+static void on_decided(void *arg, struct work *w, bool is_done)
+{
+    struct process *p = arg;
+    struct work *behind = groups_follower(w);
+    if (behind && is_done)
+        event_active(p->next, 0, 0);
+    else if (behind)
+        settle_release(p->settle, behind); /* and so on: that is decided then, too */
 }
 
 /* ---- leases and claims ---- */
@@ -375,12 +408,12 @@ static void on_lease_lost(void *arg, struct work *w)
     p->counters->lost++;
     if (w->claim || w->stage == WORK_CLAIMING)
         return; /* the claim says who may work */
-    if (w->stage == WORK_DELIVERING) {
+    if (w->stage == WORK_DELIVERING)
         outcome_cancel(w);
+    if (w->stage == WORK_DELIVERING || w->stage == WORK_WAITING)
         settle_leave(p->settle, w);
-    } else {
+    else
         settle_lease_lost(p->settle, w);
-    }
 }
 
 static void on_lease_stopped(void *arg, struct work *w)
@@ -414,6 +447,8 @@ void process_release(struct process *p, bool begun_too)
                 outcome_give_back(p, w, 0);
         } else if (begun_too && !outcome_is_near_redrive(w) && settle_give_up(p->settle, w)) {
             outcome_give_back(p, w, 0);
+        } else if (w->stage == WORK_WAITING && (begun_too || !outcome_is_near_redrive(w))) {
+            settle_release(p->settle, w);
         }
     }
 }
@@ -455,7 +490,7 @@ struct process *process_new(struct event_base *base, struct queues *queues,
 {
     static const struct lease_callbacks lease_callbacks = {on_lease_lost, on_lease_stopped};
     static const struct claims_callbacks claims_callbacks = {on_answer, on_claim_lost};
-    static const struct settle_callbacks settle_callbacks = {on_gone, outcome_copied};
+    static const struct settle_callbacks settle_callbacks = {on_decided, on_gone, outcome_copied};
     struct process *p = xcalloc(1, sizeof(*p));
     p->sources = sources;
     p->inflight = inflight;
@@ -465,6 +500,7 @@ struct process *process_new(struct event_base *base, struct queues *queues,
     p->arg = arg;
     p->lease = lease_new(base, queues, inflight, counters, &lease_callbacks, p);
     p->claims = claims_new(base, inflight, counters, &claims_callbacks, p);
+    p->next = event_new(base, -1, 0, on_next, p);
     p->settle =
         settle_new(base, queues, inflight, p->lease, counters, objects, &settle_callbacks, p);
     return p;
@@ -483,6 +519,7 @@ void process_free(struct process *p)
         LIST_REMOVE(inquiry, link);
         free(inquiry);
     }
+    event_free(p->next);
     settle_free(p->settle);
     claims_free(p->claims);
     lease_free(p->lease);

@@ -109,7 +109,8 @@ int route_outage_delay_s(const struct source *source, const struct sqs_message *
                          const struct webhook *hook)
 {
     int n = message->receive_count > 1 ? message->receive_count - 1 : 0;
-    int cap_s = source->cap_s > ROUTE_OUTAGE_CAP_S ? source->cap_s : ROUTE_OUTAGE_CAP_S;
+    bool is_patient = source->cap_s > ROUTE_OUTAGE_CAP_S || source->queue->attributes.is_fifo;
+    int cap_s = is_patient ? source->cap_s : ROUTE_OUTAGE_CAP_S;
     return backoff_delay_s(source->base_s, cap_s, n, hook->event_id);
 }
 

@@ -26,7 +26,8 @@ struct route {
 
 /* How far ahead of the record a message's RetryCount can be and still be one of ours. */
 #define ROUTE_RETRY_COUNT_LEAP 1000
-/* With attempts counted in the ledger, this many receives beyond their limit end a message. */
+/* With attempts counted in the ledger, this many receives beyond their limit end a message. Not on
+ * a FIFO queue, where it is received whenever one ahead of it is. */
 #define ROUTE_STUCK_RECEIVES 100
 
 /* Whether there is an event in the message; otherwise *route_out is ROUTE_INSPECT with the reason.
@@ -52,7 +53,8 @@ void route_failed(const struct source *source, const struct webhook *hook, int a
                   const struct delivery_outcome *outcome, struct route *route_out);
 
 /* How long a message waits while the ledger cannot be reached: as after as many failures, but up to
- * ROUTE_OUTAGE_CAP_S, so that an outage of hours does not look like a stuck message. */
+ * ROUTE_OUTAGE_CAP_S, so that an outage of hours does not look like a stuck message (on a FIFO
+ * queue none does, and its group waits with it). */
 #define ROUTE_OUTAGE_CAP_S 300
 int route_outage_delay_s(const struct source *source, const struct sqs_message *message,
                          const struct webhook *hook);

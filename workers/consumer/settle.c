@@ -45,6 +45,8 @@ static void drop_copies(struct work *w)
 void settle_leave(struct settle *s, struct work *w)
 {
     drop_copies(w);
+    if (w->stage != WORK_DELETING && w->stage != WORK_YIELDING)
+        s->callbacks->decided(s->arg, w, false);
     s->callbacks->gone(s->arg, w);
     inflight_remove(s->inflight, w);
 }
@@ -132,6 +134,7 @@ void settle_delete(struct settle *s, struct work *w)
 {
     fault_point("consumer.before_delete");
     w->stage = WORK_DELETING;
+    s->callbacks->decided(s->arg, w, true);
     batch_add(s->deletes[w->queue->index], w->id, w->message.receipt_handle, 0);
 }
 
@@ -152,6 +155,7 @@ static int within_total(const struct work *w, int seconds)
 void settle_defer(struct settle *s, struct work *w, int delay_s)
 {
     w->stage = WORK_YIELDING;
+    s->callbacks->decided(s->arg, w, false);
     w->yield_s = within_total(w, delay_s);
     if (lease_stop(s->lease, w))
         set_visibility(s, w);

@@ -17,6 +17,9 @@ struct settle;
 struct objects;
 
 struct settle_callbacks {
+    /* What becomes of the message is certain: it is done with and about to be deleted, or it comes
+     * again. Once, before it has left. */
+    void (*decided)(void *arg, struct work *w, bool is_done);
     /* The message has left (whatever became of it); it is removed right after. */
     void (*gone)(void *arg, struct work *w);
     /* After settle_dead or settle_requeue: everything is confirmed. The message is the caller's

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 static void a_redrive_policy_needs_room(void **state)
@@ -21,6 +22,19 @@ static void a_redrive_policy_needs_room(void **state)
         "moved on as copies; better: aws sqs set-queue-attributes --queue-url https://sqs/1/q "
         "--attributes '{\"RedrivePolicy\":\"{\\\"deadLetterTargetArn\\\":"
         "\\\"arn:aws:sqs:eu-west-1:1:d\\\",\\\"maxReceiveCount\\\":15}\"}'");
+    free(text);
+}
+
+static void on_a_fifo_queue_it_needs_all_there_is(void **state)
+{
+    (void)state;
+    struct queue_attributes a = {
+        .is_fifo = true, .max_receives = 1000, .dead_letter_arn = "arn:aws:sqs:eu-west-1:1:d.fifo"};
+    assert_null(advice_redrive("q", "u", &a, 5));
+    a.max_receives = 999;
+    char *text = advice_redrive("q", "https://sqs/1/q.fifo", &a, 5);
+    assert_non_null(strstr(text, "its maxReceiveCount of 999 is less than 1000, and"));
+    assert_non_null(strstr(text, "maxReceiveCount\\\":1000}"));
     free(text);
 }
 
@@ -48,6 +62,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_redrive_policy_needs_room),
+        cmocka_unit_test(on_a_fifo_queue_it_needs_all_there_is),
         cmocka_unit_test(dead_letters_are_kept_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

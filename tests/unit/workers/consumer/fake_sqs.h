@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <event2/event.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,11 +37,12 @@ struct fake_call {
     char first_value[2048]; /* of the attribute named SluiceDeadLetter or SluiceInspection */
     char retry_count[16];   /* of the attribute RetryCount */
     int delay_s;
-    char method[8];     /* of FAKE_AWS: a call of s3.h or dynamodb.h */
-    char path[1200];    /* of FAKE_AWS */
-    char target[64];    /* of FAKE_AWS: X-Amz-Target */
-    char condition[96]; /* of FAKE_AWS: If-None-Match or If-Match */
-    char *sent;         /* own, of FAKE_AWS: the body */
+    char group[130], deduplication_id[130]; /* of the first message; "" where there is none */
+    char method[8];                         /* of FAKE_AWS: a call of s3.h or dynamodb.h */
+    char path[1200];                        /* of FAKE_AWS */
+    char target[64];                        /* of FAKE_AWS: X-Amz-Target */
+    char condition[96];                     /* of FAKE_AWS: If-None-Match or If-Match */
+    char *sent;                             /* own, of FAKE_AWS: the body */
     aws_reply_cb *reply_done;
     aws_release_cb *release;
     int max;
@@ -104,6 +106,9 @@ uint64_t sqs_send_batch(struct aws_client *c, const struct aws_endpoint *e, cons
     strncpy(f->body, m->body, sizeof(f->body) - 1);
     f->attribute_count = m->attribute_count;
     f->delay_s = m->delay_s;
+    snprintf(f->group, sizeof(f->group), "%s", m->group ? m->group : "");
+    snprintf(f->deduplication_id, sizeof(f->deduplication_id), "%s",
+             m->deduplication_id ? m->deduplication_id : "");
     for (size_t i = 0; i < m->attribute_count; i++)
         if (strcmp(m->attributes[i].name, "RetryCount") == 0)
             strncpy(f->retry_count, m->attributes[i].value, sizeof(f->retry_count) - 1);

@@ -13,8 +13,10 @@
 
 static struct source source_with(const json_t *conf)
 {
+    static struct queue queue;
     return (struct source){.name = "genesys",
                            .conf = conf,
+                           .queue = &queue,
                            .body_is_json = true,
                            .base_s = 1,
                            .cap_s = 30,

@@ -31,6 +31,11 @@ static struct {
     struct objects *objects;
 } t;
 
+static void on_decided(void *arg, struct work *w, bool is_done)
+{
+    (void)arg, (void)w, (void)is_done;
+}
+
 static void on_gone(void *arg, struct work *w)
 {
     (void)arg, (void)w;
@@ -67,7 +72,7 @@ static int set_up(void **state)
 {
     (void)state;
     static const struct lease_callbacks callbacks = {on_lost, on_stopped};
-    static const struct settle_callbacks settle_callbacks = {on_gone, on_copied};
+    static const struct settle_callbacks settle_callbacks = {on_decided, on_gone, on_copied};
     memset(&t, 0, sizeof(t));
     t.bucket_at.identity = "embedded";
     fake_forget();
