@@ -6,6 +6,7 @@
 
 #include "common/aws/sqs.h"
 #include "common/base/buf.h"
+#include "common/conf/conf_format.h"
 
 #define VISIBILITY_S 30
 #define RECEIVES_MAX 1000
@@ -37,16 +38,16 @@ static void read_policy(const char *text, struct queue_attributes *out)
     json_decref(policy);
 }
 
-void queue_attributes_read(const json_t *attributes, struct queue_attributes *out)
+void queue_attributes_read(const char *queue_url, const json_t *attributes,
+                           struct queue_attributes *out)
 {
-    const char *fifo = json_string_value(json_object_get(attributes, "FifoQueue"));
     memset(out, 0, sizeof(*out));
     out->max_message_bytes = number(attributes, "MaximumMessageSize", SQS_MESSAGE_BYTES);
     if (out->max_message_bytes > SQS_MESSAGE_BYTES)
         out->max_message_bytes = SQS_MESSAGE_BYTES;
     out->visibility_s = number(attributes, "VisibilityTimeout", VISIBILITY_S);
     out->retention_s = number(attributes, "MessageRetentionPeriod", 0);
-    out->is_fifo = fifo && strcmp(fifo, "true") == 0;
+    out->is_fifo = conf_format_is_fifo(queue_url);
     read_policy(json_string_value(json_object_get(attributes, "RedrivePolicy")), out);
 }
 
@@ -64,7 +65,6 @@ char *queue_attributes_changes(const struct queue_attributes *before,
     add_change(&out, "MaximumMessageSize", before->max_message_bytes, now->max_message_bytes);
     add_change(&out, "VisibilityTimeout", before->visibility_s, now->visibility_s);
     add_change(&out, "MessageRetentionPeriod", before->retention_s, now->retention_s);
-    add_change(&out, "FifoQueue", before->is_fifo, now->is_fifo);
     add_change(&out, "maxReceiveCount", before->max_receives, now->max_receives);
     if (strcmp(before->dead_letter_arn, now->dead_letter_arn) != 0)
         buf_printf(&out, "%sdeadLetterTargetArn \"%s\" -> \"%s\"", out.len ? ", " : "",

@@ -27,7 +27,7 @@ static void on_attributes(void *arg, const struct aws_reply *reply)
         opening_later(open->opening, "sqs:GetQueueAttributes", reply);
         return;
     }
-    queue_attributes_read(json_object_get(reply->json, "Attributes"), &attributes);
+    queue_attributes_read(open->url, json_object_get(reply->json, "Attributes"), &attributes);
     opening_done(open->opening);
     open->done(open->arg, open->url, &attributes); /* may free open */
 }

@@ -40,7 +40,7 @@ static void on_attributes(void *arg, const struct aws_reply *reply)
     const json_t *attributes = json_object_get(reply->json, "Attributes");
     if (reply->class != AWS_OK || !attributes)
         return;
-    queue_attributes_read(attributes, &now);
+    queue_attributes_read(w->options.url, attributes, &now);
     char *changes = queue_attributes_changes(&w->known, &now);
     if (!changes)
         return;

@@ -6,6 +6,7 @@
 #include "common/conf/conf.h"
 #include "common/conf/conf_aws.h"
 #include "common/conf/conf_errors.h"
+#include "common/conf/conf_format.h"
 
 #define PATH_BYTES 160
 
@@ -141,13 +142,51 @@ static void check_drain(const json_t *conf, struct conf_errors *errors)
     }
 }
 
+/* What a FIFO queue asks of the source whose events are on it. */
+static void check_fifo(const json_t *conf, const char *name, const json_t *source,
+                       struct conf_errors *errors)
+{
+    const char *queue = conf_str(source, "queue");
+    const json_t *its = json_object_get(conf_value(conf, "queues"), queue);
+    char at[PATH_BYTES];
+    if (!its || !is_aws(its) || !conf_format_is_fifo(conf_str(its, "url")))
+        return;
+    snprintf(at, sizeof(at), "sources.%s.message_group", name);
+    if (!*conf_str(source, "message_group") && !conf_errors_concern(errors, at))
+        conf_errors_add(errors, at,
+                        "must be written: queue \"%s\" is FIFO and keeps the order within groups; "
+                        "name the member of the body that says which events belong together, such "
+                        "as \"/conversation_id\"",
+                        queue);
+    snprintf(at, sizeof(at), "sources.%s.ledger", name);
+    if (!conf_bool(source, "ledger"))
+        conf_errors_add(errors, at,
+                        "must be true: on a FIFO queue receives are no attempts, since an event is "
+                        "received again whenever one before it in its group is retried");
+    snprintf(at, sizeof(at), "sources.%s.retry.strategy", name);
+    if (strcmp(conf_str(source, "retry.strategy"), "requeue") == 0)
+        conf_errors_add(errors, at,
+                        "must be visibility: queue \"%s\" is FIFO, and a copy would stand behind "
+                        "the events that came after it",
+                        queue);
+    if (strcmp(conf_str(conf, "ledger.outage"), "deliver") == 0)
+        conf_errors_warn(errors, "ledger.outage",
+                         "deliver, but the events of source \"%s\" wait all the same: its queue is "
+                         "FIFO, and the ledger keeps their order",
+                         name);
+}
+
 void conf_check_aws(const json_t *conf, struct conf_errors *errors)
 {
     const char *key;
-    json_t *queue;
+    json_t *queue, *source;
     json_object_foreach((json_t *)conf_value(conf, "queues"), key, queue)
     {
         check_queue(conf, key, queue, errors);
+    }
+    json_object_foreach((json_t *)conf_value(conf, "sources"), key, source)
+    {
+        check_fifo(conf, key, source, errors);
     }
     check_dead_letters(conf_value(conf, "dead_letters"), errors);
     check_addressing(conf, errors);

@@ -8,6 +8,8 @@
 
 #include "common/base/ip_range.h"
 
+#define FIFO ".fifo"
+#define QUEUE_NAME_MAX 80
 #define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 const char *conf_format_not_empty(const char *text)
@@ -50,10 +52,20 @@ const char *conf_format_name_or_none(const char *text)
     return *text ? conf_format_name(text) : NULL;
 }
 
+bool conf_format_is_fifo(const char *queue)
+{
+    size_t len = strlen(queue);
+    return len >= strlen(FIFO) && strcmp(queue + len - strlen(FIFO), FIFO) == 0;
+}
+
 const char *conf_format_queue(const char *text)
 {
     size_t len = strlen(text);
-    if (len == 0 || len > 80 || strspn(text, NAME_CHARACTERS) != len)
+    if (conf_format_is_fifo(text))
+        return "a name without \".fifo\": the embedded store keeps standard queues only, and a "
+               "FIFO "
+               "queue on AWS is named by queues.NAME.url";
+    if (len == 0 || len > QUEUE_NAME_MAX || strspn(text, NAME_CHARACTERS) != len)
         return "the name of a queue: 1 to 80 letters, digits, \"-\" and \"_\"";
     return NULL;
 }
@@ -209,9 +221,13 @@ const char *conf_format_queue_url(const char *text)
         !name[1])
         return expected;
     size_t len = strlen(name + 1);
-    if (len > 5 && strcmp(name + 1 + len - 5, ".fifo") == 0)
-        return "a standard queue's: FIFO queues are not supported by this version";
-    return conf_format_queue(name + 1) ? expected : NULL;
+    char plain[QUEUE_NAME_MAX + 1];
+    if (len > QUEUE_NAME_MAX)
+        return expected;
+    memcpy(plain, name + 1, len + 1);
+    if (conf_format_is_fifo(plain))
+        plain[len - strlen(FIFO)] = '\0';
+    return conf_format_queue(plain) ? expected : NULL;
 }
 
 const char *conf_format_call_header(const char *text)
@@ -313,6 +329,11 @@ const char *conf_format_pointer(const char *text)
         if (p[1] != '0' && p[1] != '1')
             return "a JSON pointer in which \"~\" is written \"~0\"";
     return NULL;
+}
+
+const char *conf_format_pointer_or_none(const char *text)
+{
+    return *text ? conf_format_pointer(text) : NULL;
 }
 
 const char *conf_format_variable(const char *text)

@@ -28,15 +28,19 @@ conf_format conf_format_call_template_or_none; /* the same with {/json/pointer} 
 conf_format conf_format_scope;                 /* of an OAuth token */
 conf_format conf_format_region;                /* "eu-central-1", or empty */
 conf_format conf_format_endpoint;              /* http or https, without a query, or empty */
-conf_format conf_format_queue_url;             /* https://HOST/ACCOUNT/NAME, or empty */
+conf_format conf_format_queue_url;             /* https://HOST/ACCOUNT/NAME[.fifo], or empty */
 conf_format conf_format_call_header; /* the name of a header that a request may be given */
 conf_format conf_format_signing_secret;
 conf_format conf_format_network; /* "10.0.0.0/8", "fd00::/8", "127.0.0.1" */
 conf_format conf_format_listen;  /* "127.0.0.1:8080", "[::1]:8080", "localhost:8080" */
 conf_format conf_format_listen_local;
-conf_format conf_format_pointer;  /* a JSON pointer to a member */
+conf_format conf_format_pointer; /* a JSON pointer to a member */
+conf_format conf_format_pointer_or_none;
 conf_format conf_format_variable; /* the name of an environment variable */
 conf_format conf_format_template; /* a file path in which {source} is the only placeholder */
+
+/* Whether the name of a queue (or its URL) is that of a FIFO queue: no other ends so. */
+bool conf_format_is_fifo(const char *queue);
 
 /* Whether a well-formed listener address is reachable from this host only. */
 bool conf_format_is_loopback(const char *listen);

@@ -219,6 +219,8 @@ static const struct conf_key keys[] = {
      .doc = "the header that names the event; wins where it is present"},
     {.path = "sources.*.event_id.pointers", .type = CONF_LIST, .flags = ING | BOTH, .fallback = "[]", .min = 0, .max = 8, .format = conf_format_pointer,
      .doc = "members of the body that name it together; one missing: the trace id"},
+    {.path = "sources.*.message_group", .type = CONF_STRING, .flags = ING, .fallback = "\"\"", .format = conf_format_pointer_or_none,
+     .doc = "the member of the body that becomes the MessageGroupId: order within it on a FIFO queue, fair shares on a standard one"},
     {.path = "sources.*.required", .type = CONF_LIST, .flags = BOTH, .fallback = "[]", .min = 0, .max = 64, .format = conf_format_pointer,
      .doc = "members that an event must have, else it is dead at once (class validation)"},
     {.path = "sources.*.require", .type = CONF_CHOICES, .flags = BOTH, .fallback = "{}", .min = 0, .max = 64, .key_format = conf_format_pointer,

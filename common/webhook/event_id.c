@@ -26,16 +26,6 @@ char *event_id_safe(const void *id, size_t len)
     return xasprintf("sha256:%s", hex);
 }
 
-/* Appends the scalar at pointer; false where there is none or it is empty. */
-static bool append_part(const void *body, size_t len, const char *pointer, struct buf *out)
-{
-    struct json_span span;
-    if (!json_check_find(body, len, pointer, &span) || span.type == JSON_CHECK_NULL)
-        return false;
-    size_t before = out->len;
-    return json_check_text(body, &span, out) && out->len > before;
-}
-
 static bool from_pointers(const json_t *pointers, const void *body, size_t len, struct buf *out)
 {
     size_t i;
@@ -46,7 +36,7 @@ static bool from_pointers(const json_t *pointers, const void *body, size_t len, 
     {
         if (i)
             buf_puts(out, "+");
-        if (!append_part(body, len, json_string_value(pointer), out))
+        if (!json_check_scalar(body, len, json_string_value(pointer), out))
             return false;
     }
     return true;

@@ -39,4 +39,7 @@ bool json_check_find(const void *text, size_t len, const char *pointer, struct j
  * stays the six characters), numbers and words as written. False for arrays and objects. */
 bool json_check_text(const void *text, const struct json_span *span, struct buf *out);
 
+/* Both for what identifies an event: false too where the value is null or empty. */
+bool json_check_scalar(const void *text, size_t len, const char *pointer, struct buf *out);
+
 #endif

@@ -252,3 +252,11 @@ bool json_check_find(const void *text, size_t len, const char *pointer, struct j
         *span_out = span;
     return found;
 }
+
+bool json_check_scalar(const void *text, size_t len, const char *pointer, struct buf *out)
+{
+    struct json_span span;
+    size_t before = out->len;
+    return json_check_find(text, len, pointer, &span) && span.type != JSON_CHECK_NULL &&
+           json_check_text(text, &span, out) && out->len > before;
+}

@@ -3,7 +3,7 @@ import http from 'node:http';
 import https from 'node:https';
 
 export class Receiver {
-    // answer(seen, nth) gives {status, headers, body}, or nothing to leave the request hanging. nth
+    // answer(seen, nth) gives {status, headers, body} or a promise of it, or nothing to leave the request hanging. nth
     // counts the requests of one event from 1. tls: what https.createServer takes.
     static async start(t, answer, { tls } = {}) {
         const r = new Receiver();
@@ -21,14 +21,14 @@ export class Receiver {
     take(request, response) {
         const parts = [];
         request.on('data', (part) => parts.push(part));
-        request.on('end', () => {
+        request.on('end', async () => {
             const seen = {
                 method: request.method, url: request.url, headers: request.headers, body: Buffer.concat(parts),
                 atMs: performance.now(), client: request.socket.getPeerCertificate?.()?.subject?.CN,
             };
             this.requests.push(seen);
             const nth = this.of(seen.headers['sluice-trace']).length;
-            const { status, headers = {}, body = '' } = this.answer(seen, nth) ?? {};
+            const { status, headers = {}, body = '' } = await this.answer(seen, nth) ?? {};
             if (status) {
                 response.writeHead(status, headers);
                 response.end(body);

@@ -97,6 +97,8 @@ static void item_free(struct item *it)
     free(it->message.body);
     for (size_t i = 0; i < it->message.attribute_count; i++)
         free(it->message.attributes[i].value);
+    free(it->message.group);
+    free(it->message.deduplication_id);
     free(it);
 }
 
@@ -306,7 +308,9 @@ static void take(struct send *s, struct item *it)
     s->outgoing[s->count] = (struct sqs_outgoing){.body = it->message.body,
                                                   .body_len = it->message.body_len,
                                                   .attributes = it->attributes,
-                                                  .attribute_count = it->message.attribute_count};
+                                                  .attribute_count = it->message.attribute_count,
+                                                  .group = it->message.group,
+                                                  .deduplication_id = it->message.deduplication_id};
     s->items[s->count++] = it;
 }
 

@@ -31,6 +31,8 @@ struct enqueue_message {
         char *value;      /* own */
     } attributes[ENQUEUE_ATTRIBUTES_MAX];
     size_t attribute_count;
+    char *group;            /* own; NULL: none */
+    char *deduplication_id; /* own; NULL but on a FIFO queue */
 };
 
 /* Runs once for each event, never from inside enqueue_add; not after enqueue_free. stored: the

@@ -13,6 +13,7 @@
 #include "common/conf/conf.h"
 #include "common/webhook/event_id.h"
 #include "common/webhook/json_check.h"
+#include "common/webhook/message_group.h"
 #include "common/webhook/webhook.h"
 #include "workers/ingest/queues.h"
 #include "workers/ingest/source.h"
@@ -168,9 +169,21 @@ static struct pending *pending_new(struct intake *in, const struct source *s,
     return p;
 }
 
-/* The event in its SQS form, with room for one more attribute. */
+/* A FIFO queue takes nothing without a group, and a second send of one event only once. */
+static void set_group(const struct pending *p, const struct http_request *request,
+                      const char *queue, struct enqueue_message *m)
+{
+    bool is_fifo = queues_is_fifo(p->in->options.queues, queue);
+    m->group = message_group_of(p->source->conf, request->body, request->body_len);
+    if (is_fifo && !m->group)
+        m->group = xstrdup(p->source->name);
+    if (is_fifo)
+        m->deduplication_id = xstrdup(p->trace_id);
+}
+
+/* The event in its SQS form for the queue of that key, with room for one more attribute. */
 static struct enqueue_message message_of(const struct pending *p,
-                                         const struct http_request *request)
+                                         const struct http_request *request, const char *queue)
 {
     const struct source *s = p->source;
     void *raw = (void *)(uintptr_t)request; /* header_of takes no const; it only reads */
@@ -196,6 +209,7 @@ static struct enqueue_message message_of(const struct pending *p,
     m.body = buf_steal(&body);
     m.attributes[0].name = WEBHOOK_ATTRIBUTE;
     m.attributes[0].value = buf_steal(&attribute);
+    set_group(p, request, queue, &m);
     return m;
 }
 
@@ -216,9 +230,9 @@ static void accept_event(struct intake *in, const struct source *s,
                          int64_t deadline)
 {
     struct pending *p = pending_new(in, s, ticket);
-    struct enqueue_message m = message_of(p, request);
-    enqueue_add(queues_get(in->options.queues, conf_str(s->conf, "queue")), &m, deadline,
-                on_event_done, p);
+    const char *queue = conf_str(s->conf, "queue");
+    struct enqueue_message m = message_of(p, request, queue);
+    enqueue_add(queues_get(in->options.queues, queue), &m, deadline, on_event_done, p);
 }
 
 static void refuse_not_json(struct intake *in, const struct source *s,
@@ -226,12 +240,12 @@ static void refuse_not_json(struct intake *in, const struct source *s,
                             const char *why, int64_t deadline)
 {
     struct pending *p = pending_new(in, s, ticket);
+    const char *queue = conf_str(s->conf, "inspection_queue");
     p->refusal = xasprintf("the body is not JSON: %s", why);
-    struct enqueue_message m = message_of(p, request);
+    struct enqueue_message m = message_of(p, request, queue);
     m.attributes[m.attribute_count].name = INSPECTION_ATTRIBUTE;
     m.attributes[m.attribute_count++].value = inspection_of(p, p->refusal);
-    enqueue_add(queues_get(in->options.queues, conf_str(s->conf, "inspection_queue")), &m, deadline,
-                on_copy_done, p);
+    enqueue_add(queues_get(in->options.queues, queue), &m, deadline, on_copy_done, p);
 }
 
 static void take_post(struct intake *in, const struct source *s, const struct http_request *request,

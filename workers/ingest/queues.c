@@ -12,6 +12,7 @@
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
+#include "common/conf/conf_format.h"
 #include "workers/permissions.h"
 
 struct queue {
@@ -137,6 +138,12 @@ struct enqueue *queues_get(struct queues *qs, const char *key)
     if (strcmp(queue->key, key) == 0)
         return queue->enqueue;
     return queue_new(qs, key)->enqueue;
+}
+
+bool queues_is_fifo(const struct queues *qs, const char *key)
+{
+    const json_t *queue = json_object_get(conf_value(qs->conf, "queues"), key);
+    return conf_format_is_fifo(conf_str(queue, "url"));
 }
 
 size_t queues_waiting(const struct queues *qs, json_t *list)

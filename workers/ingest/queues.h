@@ -22,6 +22,9 @@ void queues_free(struct queues *qs);
 /* The queue of that key, made on first use. Borrowed, never NULL. */
 struct enqueue *queues_get(struct queues *qs, const char *key);
 
+/* Whether the queue of that key is a FIFO queue; it may not be open yet. */
+bool queues_is_fifo(const struct queues *qs, const char *key);
+
 /* How many queues wait, and why: texts for the beat (appended to list, which may be NULL). */
 size_t queues_waiting(const struct queues *qs, json_t *list);
 

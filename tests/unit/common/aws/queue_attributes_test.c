@@ -12,7 +12,7 @@ static struct queue_attributes read_text(const char *text)
     struct queue_attributes out;
     json_t *attributes = json_loads(text, 0, NULL);
     assert_non_null(attributes);
-    queue_attributes_read(attributes, &out);
+    queue_attributes_read("https://sqs/1/q.fifo", attributes, &out);
     json_decref(attributes);
     return out;
 }
@@ -21,7 +21,7 @@ static void all_of_them_are_read(void **state)
 {
     (void)state;
     struct queue_attributes a = read_text(
-        "{\"VisibilityTimeout\":\"45\",\"MaximumMessageSize\":\"262144\",\"FifoQueue\":\"true\","
+        "{\"VisibilityTimeout\":\"45\",\"MaximumMessageSize\":\"262144\","
         "\"MessageRetentionPeriod\":\"345600\",\"RedrivePolicy\":\"{\\\"deadLetterTargetArn\\\":"
         "\\\"arn:aws:sqs:eu-west-1:1:d\\\",\\\"maxReceiveCount\\\":7}\"}");
     assert_int_equal(a.visibility_s, 45);
@@ -36,7 +36,7 @@ static void what_is_missing_has_a_default(void **state)
 {
     (void)state;
     struct queue_attributes a;
-    queue_attributes_read(NULL, &a);
+    queue_attributes_read("https://sqs/1/fifo", NULL, &a);
     assert_int_equal(a.visibility_s, 30);
     assert_int_equal(a.max_message_bytes, 1048576);
     assert_int_equal(a.retention_s, 0);
@@ -52,7 +52,7 @@ static int receives_of(const char *policy)
 {
     struct queue_attributes a;
     json_t *attributes = json_pack("{s:s}", "RedrivePolicy", policy);
-    queue_attributes_read(attributes, &a);
+    queue_attributes_read("q", attributes, &a);
     json_decref(attributes);
     return a.max_receives;
 }

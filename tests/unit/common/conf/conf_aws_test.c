@@ -298,9 +298,11 @@ static void faults(void **state)
         {"\"queues\": {\"a\": {\"service\": \"aws\", \"url\": \"https://h/1/q\"}},"
          "\"aws\": {\"region\": \"x\"}",
          "queues.a.url", "none of AWS's"},
-        {"\"queues\": {\"a\": {\"service\": \"aws\", \"url\": \"" URL ".fifo\"}},"
+        {"\"queues\": {\"a\": {\"service\": \"aws\", \"url\": \"" URL ".fifo.fifo\"}},"
          "\"aws\": {\"region\": \"x\"}",
-         "queues.a.url", "FIFO"},
+         "queues.a.url", "the URL of an SQS queue"},
+        {"\"queues\": {\"a\": {\"name\": \"q.fifo\"}}", "queues.a.name",
+         "the embedded store keeps standard queues only"},
         {"\"queues\": {\"a\": {\"service\": \"aws\", \"url\": \"" URL "\", \"name\": \"other\"}}",
          "queues.a.name", "leave it out"},
         {QUEUES ", \"aws\": {\"ca_file\": \"/nonexistent\"}", "aws.ca_file", "cannot read"},
@@ -320,6 +322,28 @@ static void faults(void **state)
                            SOURCE(""));
     expect_one(text, "queues.a-dlq.url", "already that of queue \"a\"");
     free(text);
+}
+
+static void a_fifo_queue_asks_for_groups_and_the_ledger(void **state)
+{
+    (void)state;
+#define GROUP ", \"message_group\": \"/call\""
+#define FIFO_CONF(members, source)                                                                 \
+    "{\"queues\": {\"a\": {\"service\": \"aws\", \"url\": \"" URL ".fifo\"}}," members             \
+    "\"destinations\": {\"d\": {\"type\": \"file\", \"path\": \"x\"}}, \"sources\": {" SOURCE(     \
+        source) "}}"
+    json_t *conf = load_good(FIFO_CONF("", GROUP));
+    expect_text(conf, "queues.a.name", "events.fifo");
+    expect_text(conf, "sources.a.message_group", "/call");
+    json_decref(conf);
+    expect_one(FIFO_CONF("", ""), "sources.a.message_group", "such as \"/conversation_id\"");
+    expect_one(FIFO_CONF("", ", \"message_group\": \"call\""), "sources.a.message_group",
+               "JSON pointer");
+    expect_one(FIFO_CONF("", GROUP ", \"ledger\": false"), "sources.a.ledger", "must be true");
+    expect_one(FIFO_CONF("", GROUP ", \"retry\": {\"strategy\": \"requeue\"}"),
+               "sources.a.retry.strategy", "must be visibility");
+    json_decref(load_good(FIFO_CONF("\"ledger\": {\"outage\": \"deliver\"},", GROUP)));
+    expect_in(errors.warnings, errors.warning_count, "ledger.outage", "wait all the same");
 }
 
 /* An embedded queue of the same name is another queue. */
@@ -354,7 +378,8 @@ int main(void)
         CASE(a_stop_must_outlast_a_poll),
         CASE(a_bucket_with_dots_stands_in_no_host),
         CASE(notes_say_what_to_keep_in_mind),
-        CASE(faults),
+        TEST(faults),
+        CASE(a_fifo_queue_asks_for_groups_and_the_ledger),
         CASE(names_are_the_services_own),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -55,6 +55,7 @@ static const struct {
      {"127.0.0.1:9324", "127.1.2.3:1", "[::1]:1", "localhost:1"},
      {"0.0.0.0:1", "[::]:1", "10.0.0.1:1", "127.0.0.1", ""}},
     {conf_format_pointer, {"/a", "/a/0/b~0~1", "/"}, {"", "a", "/a~", "/a~2"}},
+    {conf_format_pointer_or_none, {"", "/a"}, {"a"}},
     {conf_format_variable, {"A", "_a1"}, {"", "1A", "A=B", "A-B"}},
     {conf_format_template,
      {"", "/x/{source}.jsonl", "plain"},
