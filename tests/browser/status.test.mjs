@@ -59,7 +59,7 @@ test('the page says which events wait, until when and why', async (t) => {
     const long = 'a-source-with-a-very-long-name-'.repeat(2).slice(0, 60);
     const receiver = await Receiver.start(t, () => ({ status: 429, headers: { 'retry-after': '600' } }));
     const s = await Service.create(t);
-    const source = { path: '/long', verify: { type: 'none' }, destination: 'crm' };
+    const source = { path: '/long', verify: { type: 'none' }, destination: 'crm', ack_deadline_ms: 25_000 };
     const crm = { type: 'http', url: `${receiver.url}/`, allow_networks: ['127.0.0.0/8'], retry_after_cap_s: 3600 };
     s.writeConf({ ...s.conf, destinations: { ...s.conf.destinations, crm },
         sources: { ...s.conf.sources, [long]: source, second: { ...source, path: '/second' } } });
