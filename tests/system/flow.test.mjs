@@ -85,8 +85,12 @@ test(`${events} mixed events end in the right place, byte for byte`, async (t) =
         const label = `${source} ${trace} ${body.subarray(0, 60)}`;
         if (end === 'delivered') {
             const lines = byTrace.get(trace) ?? [];
-            assert.deepEqual(lines.map((l) => l.attempt), Array.from({ length: attempts }, (_, n) => n + 1), label);
-            assert.equal(lines.filter((l) => l.status === 0).length, 1, label);
+            // An attempt whose claim ran out while the machine stood still is counted, and leaves no line.
+            const lost = s.log().split('\n').filter((l) => l.includes(trace) && l.includes('its ledger claim is lost')).length;
+            const numbers = lines.map((l) => l.attempt);
+            assert.deepEqual(numbers, [...new Set(numbers)].sort((a, b) => a - b), label);
+            assert.ok(lines.length >= attempts - lost && numbers.at(-1) <= attempts + lost, `${label}: ${numbers}, ${lost} lost`);
+            assert.deepEqual(lines.map((l) => l.status === 0), numbers.map((n) => n === numbers.at(-1)), label);
             lines.forEach((line) => assert.ok(s.deliveredBody(line).equals(body), label));
         } else if (end === 'file') {
             const line = journal.get(trace);
