@@ -2,11 +2,11 @@
 
 #include <assert.h>
 #include <event2/event.h>
-#include <event2/util.h>
 #include <stdlib.h>
 
 #include "common/aws/sqs.h"
 #include "common/base/log.h"
+#include "common/base/noise.h"
 #include "common/base/xalloc.h"
 
 struct queue_watch {
@@ -24,9 +24,7 @@ struct queue_watch {
  * together. */
 static void wait(struct queue_watch *w)
 {
-    uint32_t bits;
-    evutil_secure_rng_get_bytes(&bits, sizeof(bits));
-    int64_t ms = w->options.every_ms / 2 + bits % (w->options.every_ms + 1);
+    int64_t ms = w->options.every_ms / 2 + noise_bits() % (w->options.every_ms + 1);
     const struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
     evtimer_add(w->timer, &tv);
 }
