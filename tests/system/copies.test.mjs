@@ -82,3 +82,18 @@ test('a message that has no room for a number goes on itself where its copy may 
     await drained(s, 'cxone');
     assert.deepEqual(s.ledger().map((l) => [l.attempt, l.status]), [[2, 0]]);
 });
+
+test('the group of an event goes with it and with its copies', async (t) => {
+    const s = await Service.start(t, { conf: { sources: { plain: { ...conf.sources.plain, message_group: '/tenant' } } } });
+    const bodies = ['{"do":"fail always","tenant":"t-1"}', '{"do":"fail always"}'];
+    for (const body of bodies) {
+        assert.equal((await s.post('plain', body)).status, 200);
+    }
+    const dead = await until('the dead letters', async () => {
+        const all = await s.sqs.peek('plain-dlq');
+        return all.length === 2 && all;
+    }, { seconds: 20, every: 300 });
+    const groups = Object.fromEntries(dead.map((m) => [m.Body, m.Attributes.MessageGroupId]));
+    assert.deepEqual(groups, { [bodies[0]]: 't-1', [bodies[1]]: undefined });
+    assert.equal(await s.counter('consumer', 'requeued'), 2, 'dead letters of copies');
+});
