@@ -384,10 +384,10 @@ void process_reap(struct process *p)
 
 void process_tick(struct process *p, bool on_time)
 {
-    if (p->slot.state != SLOT_UP || !on_time) {
+    if (p->slot.state != SLOT_UP)
         p->silent_ticks = 0;
+    if (p->slot.state != SLOT_UP || !on_time)
         return;
-    }
     p->silent_ticks++;
     if (p->silent_ticks == SILENT_ABORT_TICKS) {
         log_error("%s (pid %d) has been silent for %d s: aborting it", p->name, (int)p->pid,
