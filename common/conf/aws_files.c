@@ -139,7 +139,8 @@ static bool is_there(const char *path)
     return stat(path, &st) == 0;
 }
 
-static int read_one(struct aws_ini *ini, const char *path, char *why, size_t why_size)
+static int read_one(struct aws_files *files, enum aws_file which, const char *path, char *why,
+                    size_t why_size)
 {
     char *text = NULL;
     char reason[128];
@@ -150,7 +151,7 @@ static int read_one(struct aws_ini *ini, const char *path, char *why, size_t why
     int rc = fd < 0 ? -1 : read_regular(fd, &text, &len);
     if (rc != 0) {
         snprintf(why, why_size, "%s cannot be read: %s", path, strerror(errno));
-    } else if (aws_ini_parse(ini, text, len, reason, sizeof(reason)) != 0) {
+    } else if (aws_files_parse(files, which, text, len, reason, sizeof(reason)) != 0) {
         snprintf(why, why_size, "%s: %s", path, reason);
         rc = -1;
     }
@@ -170,7 +171,7 @@ int aws_files_read(struct aws_files *files, enum aws_file set, char *why, size_t
         if (!(set & each[i]))
             continue;
         char *path = aws_files_path(each[i]);
-        rc = read_one(ini_of(files, each[i]), path, why, why_size);
+        rc = read_one(files, each[i], path, why, why_size);
         free(path);
     }
     return rc;

@@ -63,8 +63,7 @@ const char *conf_format_queue(const char *text)
     size_t len = strlen(text);
     if (conf_format_is_fifo(text))
         return "a name without \".fifo\": the embedded store keeps standard queues only, and a "
-               "FIFO "
-               "queue on AWS is named by queues.NAME.url";
+               "FIFO queue on AWS is named by queues.NAME.url";
     if (len == 0 || len > QUEUE_NAME_MAX || strspn(text, NAME_CHARACTERS) != len)
         return "the name of a queue: 1 to 80 letters, digits, \"-\" and \"_\"";
     return NULL;

@@ -2,7 +2,6 @@
  * body costs its own length and nothing more. json_check_find.c reads what it accepted. */
 #include "common/webhook/json_check.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 

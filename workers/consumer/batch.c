@@ -43,7 +43,6 @@ struct batch {
     struct batch_entries waiting;
     LIST_HEAD(, batch_call) calls;
     size_t call_count;
-    size_t pending;
 };
 
 static void plan(struct batch *b);
@@ -80,7 +79,6 @@ static void settle_entry(struct batch *b, struct batch_entry *e, const struct ba
     }
     uint64_t id = e->id;
     entry_free(e);
-    b->pending--;
     b->done(b->arg, id, result);
 }
 
@@ -229,11 +227,5 @@ void batch_add(struct batch *b, uint64_t id, const char *handle, int visibility_
     e->handle = xstrdup(handle);
     e->visibility_s = visibility_s;
     TAILQ_INSERT_TAIL(&b->waiting, e, link);
-    b->pending++;
     plan(b);
-}
-
-size_t batch_pending(const struct batch *b)
-{
-    return b->pending;
 }

@@ -34,7 +34,5 @@ void batch_free(struct batch *b); /* cancels, without callbacks */
 
 /* id comes back in the callback. handle is copied; visibility_s is for BATCH_VISIBILITY. */
 void batch_add(struct batch *b, uint64_t id, const char *handle, int visibility_s);
-/* Entries that have not been reported yet. */
-size_t batch_pending(const struct batch *b);
 
 #endif

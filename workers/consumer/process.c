@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "common/aws/sigv4.h"
-#include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"

@@ -2,7 +2,6 @@
  * SENDING -> confirmed, or PAUSED -> `alone` -> SENDING again. Its timer runs to the deadline,
  * while PAUSED to the end of the pause if that is earlier. A deadline that passes while SENDING
  * answers the event and leaves the memory to the send, which still borrows it. */
-#include "common/base/noise.h"
 #include "workers/ingest/enqueue.h"
 
 #include <assert.h>
@@ -17,6 +16,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/log_rate.h"
+#include "common/base/noise.h"
 #include "common/base/xalloc.h"
 #include "workers/ingest/sending.h"
 

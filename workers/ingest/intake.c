@@ -1,6 +1,5 @@
 #include "workers/ingest/intake.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,6 @@
 #define WORKERS_KEYRING_AWS_IDENTITY_H
 
 #include <jansson.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "workers/keyring/aws_source.h"

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <event2/event.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/xalloc.h"

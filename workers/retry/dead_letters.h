@@ -3,7 +3,6 @@
 
 #include <jansson.h>
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "common/aws/s3.h"
 #include "workers/checkup.h"

@@ -1,7 +1,6 @@
 #include "workers/retry/inquiry.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>

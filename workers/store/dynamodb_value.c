@@ -116,11 +116,6 @@ static bool check(json_t *value, int depth, char *why, size_t why_size)
                   "The store knows attribute values of the types S, N, B, BOOL, NULL, M and L.");
 }
 
-bool dynamodb_value_check(json_t *value, char *why, size_t why_size)
-{
-    return check(value, 0, why, why_size);
-}
-
 bool dynamodb_item_check(json_t *item, char *why, size_t why_size)
 {
     return check_map(item, 0, why, why_size);

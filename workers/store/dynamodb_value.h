@@ -8,9 +8,8 @@
 /* Attribute values, {"S": "text"} and so on: types S, N, B, BOOL, NULL, M and L. Pure. */
 #define DYNAMODB_ITEM_BYTES_MAX (400 * 1024)
 
-/* Checks a value and all that it holds; numbers get their one spelling. False with a sentence. */
-bool dynamodb_value_check(json_t *value, char *why, size_t why_size);
-/* The same for a map of names to values (an item, expression values). */
+/* Checks a map of names to values (an item, expression values) and all that they hold; numbers get
+ * their one spelling. False with a sentence. */
 bool dynamodb_item_check(json_t *item, char *why, size_t why_size);
 
 /* "S", ... of a checked value. */

@@ -14,7 +14,6 @@
 
 #define SERVICES_MAX 4
 #define EMPTY_KEYS_MAX 64
-#define RETRY_AFTER_FULL_S 5
 #define SWEEP_TICKS 60
 #define IDLE_TICKS 5
 /* Where the last turns were shared by several requests, a turn waits a moment for more of them
