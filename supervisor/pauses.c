@@ -64,11 +64,12 @@ static json_t *read_entries(const char *path)
     if (rc == 0)
         file = json_loadb(text.data ? text.data : "", text.len, 0, NULL);
     const json_t *list = json_object_get(file, "paused");
-    if (!is_missing && !json_is_array(list))
-        log_error("%s cannot be read: which sources were paused is not known; pause them again "
-                  "with sluicectl",
-                  path);
     json_t *entries = copy_entries(list);
+    bool is_whole = json_is_array(list) && json_array_size(entries) == json_array_size(list);
+    if (!is_missing && !is_whole)
+        log_error("%s is damaged: of the sources that were paused, only those that sluicectl status "
+                  "lists still are; pause the others again with sluicectl",
+                  path);
     json_decref(file);
     buf_free(&text);
     return entries;

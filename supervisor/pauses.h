@@ -8,8 +8,8 @@
  * {"paused": [{"source", "at": RFC 3339, "by": "" where it is not known}...]}. */
 struct pauses;
 
-/* Reads the file. One that is missing is an empty set; one that is damaged too, after an error in
- * the log. */
+/* Reads the file. One that is missing is an empty set; of one that is damaged what can be read
+ * counts, after an error in the log. */
 struct pauses *pauses_new(const char *path);
 void pauses_free(struct pauses *p); /* NULL is a no-op */
 

@@ -11,7 +11,9 @@
 
 #include <cmocka.h>
 
-static char dir[64], file[96];
+#include "common/base/log.h"
+
+static char dir[64], file[96], log_file[96];
 
 static int start(void **state)
 {
@@ -19,13 +21,15 @@ static int start(void **state)
     strcpy(dir, "/tmp/pauses-test-XXXXXX");
     assert_non_null(mkdtemp(dir));
     snprintf(file, sizeof(file), "%s/paused.json", dir);
-    return 0;
+    snprintf(log_file, sizeof(log_file), "%s/log", dir);
+    return log_open(log_file);
 }
 
 static int stop(void **state)
 {
     (void)state;
     unlink(file);
+    unlink(log_file);
     rmdir(dir);
     return 0;
 }
@@ -79,6 +83,18 @@ static void they_are_kept(void **state)
     pauses_free(p);
 }
 
+static void truncate_log(void)
+{
+    assert_int_equal(truncate(log_file, 0), 0);
+}
+
+static bool is_told(void)
+{
+    struct stat st;
+    assert_int_equal(stat(log_file, &st), 0);
+    return st.st_size > 0;
+}
+
 static void a_damaged_file_is_an_empty_set(void **state)
 {
     (void)state;
@@ -89,14 +105,31 @@ static void a_damaged_file_is_an_empty_set(void **state)
         assert_non_null(out);
         fputs(texts[i], out);
         fclose(out);
+        truncate_log();
         struct pauses *p = pauses_new(file);
         expect(p, "[]");
+        assert_true(is_told());
         set(p, "[\"a\"]", true);
         pauses_free(p);
+        truncate_log();
         p = pauses_new(file);
         expect(p, "[\"a\"]");
+        assert_false(is_told());
         pauses_free(p);
     }
+}
+
+static void what_is_good_in_a_damaged_file_stays(void **state)
+{
+    (void)state;
+    FILE *out = fopen(file, "w");
+    assert_non_null(out);
+    fputs("{\"paused\":[{\"source\":\"a\",\"at\":\"\",\"by\":\"\"},\"b\"]}", out);
+    fclose(out);
+    struct pauses *p = pauses_new(file);
+    expect(p, "[\"a\"]");
+    assert_true(is_told());
+    pauses_free(p);
 }
 
 static void what_cannot_be_written_is_not_changed(void **state)
@@ -119,6 +152,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(they_are_kept, start, stop),
         cmocka_unit_test_setup_teardown(a_damaged_file_is_an_empty_set, start, stop),
+        cmocka_unit_test_setup_teardown(what_is_good_in_a_damaged_file_stays, start, stop),
         cmocka_unit_test_setup_teardown(what_cannot_be_written_is_not_changed, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
