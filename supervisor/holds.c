@@ -159,7 +159,9 @@ static json_t *named_sources(const struct holds *h, const char *source)
     }
     json_array_foreach((json_t *)(uintptr_t)pauses_list(h->pauses), i, value)
     {
-        json_array_append(names, json_object_get(value, "source"));
+        json_t *paused = json_object_get(value, "source");
+        if (!json_object_get(all, json_string_value(paused)))
+            json_array_append(names, paused);
     }
     return names;
 }

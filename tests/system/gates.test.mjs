@@ -187,6 +187,7 @@ test('a pause outlives consumers, reloads and the service', async (t) => {
     assert.match((await ctl(s, 'status')).stdout, /paused\s+crm since \S+Z by \S+: its events wait; sluicectl resume crm/);
     const all = await ctl(s, '--json', 'resume');
     assert.deepEqual(JSON.parse(all.stdout).paused, []);
+    assert.equal(s.log().match(/source crm is resumed/g).length, 1);
     await until('the deliveries', () => receiver.requests.length === 4, { seconds: 10 });
     await empty(s, 10);
 });
