@@ -45,10 +45,11 @@ static const char *bucket_region(const struct aws_reply *reply)
     return region ? region : "the region that it is in";
 }
 
-/* SQS has codes of its own for that; S3 and DynamoDB name the action in their message. */
+/* SQS has codes of its own for that; others name the action in their message, or the service. */
 static bool is_of_kms(const struct aws_reply *reply)
 {
-    return strncasecmp(reply->code, "kms", 3) == 0 || strstr(reply->message, "kms:") != NULL;
+    return strncasecmp(reply->code, "kms", 3) == 0 || strstr(reply->message, "kms:") ||
+           strstr(reply->message, "AWSKMS");
 }
 
 static char *denied_text(const struct obstacle_object *o, const char *action,

@@ -100,6 +100,10 @@ for (const role of roles) {
         made.flatMap((operation) => consequent[operation] ?? []).forEach((action) => needed.add(action));
         const allowed = new Set(readPolicy(role).Statement.flatMap((s) => list(s.Action)));
         assert.deepEqual([...allowed].sort(), [...needed].sort());
+        const encrypted = made.filter((operation) => consequent[operation]?.some((action) => action.startsWith('kms:')));
+        const services = new Set(encrypted.map((operation) => `${actions[operation][0].split(':')[0]}.REGION.amazonaws.com`));
+        const by = readPolicy(role).Statement.flatMap((s) => s.Condition?.StringEquals['kms:ViaService'] ?? []);
+        assert.deepEqual(by.toSorted(), [...services].sort(), 'the key is used by way of these');
     });
     test(`etc/iam/${role}.json: what AWS takes as a policy, in terms of its placeholders`, () => {
         const policy = readPolicy(role);

@@ -37,6 +37,8 @@ export const consequent = {
     DeleteObject: ['s3:GetObject'],
     SendMessageBatch: ['kms:GenerateDataKey', 'kms:Decrypt'],
     ReceiveMessage: ['kms:Decrypt'],
+    GetItem: ['kms:Decrypt'],
+    UpdateItem: ['kms:Decrypt'],
 };
 
 export const roles = ['ingest', 'consumer', 'retry', 'all'];

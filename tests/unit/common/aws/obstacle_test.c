@@ -41,6 +41,13 @@ static void each_obstacle_has_its_fix(void **state)
                 "enabled, and allow kms:Decrypt and kms:GenerateDataKey on it to the account of "
                 "this service, as etc/iam/ingest.json does (AccessDenied: not authorized to "
                 "perform kms:Decrypt)");
+    assert_text(AWS_DENIED, 400, "AccessDeniedException",
+                "KMS key access denied error: com.amazonaws.services.kms.model.AWSKMSException: no",
+                true,
+                "queue \"q\": its KMS key refuses sqs:GetQueueAttributes; see that the key is "
+                "enabled, and allow kms:Decrypt and kms:GenerateDataKey on it to the account of "
+                "this service, as etc/iam/ingest.json does (AccessDeniedException: KMS key access "
+                "denied error: com.amazonaws.services.kms.model.AWSKMSException: no)");
     assert_text(AWS_MISSING, 400, "QueueDoesNotExist", "gone", true,
                 "queue \"q\": it does not exist in region eu-west-1 (QueueDoesNotExist); create it "
                 "there, or correct queues.q");
