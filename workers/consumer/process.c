@@ -169,9 +169,9 @@ static void no_ledger(struct process *p, struct work *w, const char *error)
 {
     char text[sizeof(p->trouble)];
     p->counters->unreachable++;
-    snprintf(text, sizeof(text), "%s; %s", error,
-             w->source->deliver_in_outage ? "delivering without it (ledger.outage)"
-                                          : "events wait (ledger.outage)");
+    /* The end of a long one is cut off: AWS's own words. */
+    snprintf(text, sizeof(text), "%s (ledger.outage): %s",
+             w->source->deliver_in_outage ? "delivering without the ledger" : "events wait", error);
     if (strcmp(text, p->trouble) != 0)
         log_warn("%s", text);
     memcpy(p->trouble, text, sizeof(text));

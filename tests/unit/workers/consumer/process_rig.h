@@ -362,11 +362,18 @@ static inline void grant(struct ledger_record *r)
     grant_over(r, false);
 }
 
+/* As long as what AWS says of a refusal. */
+#define LEDGER_ERROR                                                                               \
+    "table \"t\": no such table (AccessDeniedException: User: arn:aws:sts::123456789012:"          \
+    "assumed-role/sluice/i-0123456789abcdef0 is not authorized to perform: dynamodb:UpdateItem "   \
+    "on resource: arn:aws:dynamodb:eu-central-1:123456789012:table/t because no identity-based "   \
+    "policy allows the dynamodb:UpdateItem action)"
+
 static inline void answer(enum ledger_answer how, int64_t wait_ms)
 {
     struct ledger_record *r = record(LEDGER_DELIVERED, 1);
     const struct ledger_result result = {
-        .answer = how, .record = r, .wait_ms = wait_ms, .error = "no such table"};
+        .answer = how, .record = r, .wait_ms = wait_ms, .error = LEDGER_ERROR};
     assert_true(l.asked);
     l.asked = false;
     l.answer(l.arg, &result);

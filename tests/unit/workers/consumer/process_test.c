@@ -256,6 +256,7 @@ static void without_the_ledger_events_wait_or_go_on(void **state)
     answer(LEDGER_UNREACHABLE, 0);
     deferred(1, 1);
     assert_non_null(strstr(t.trouble, "no such table"));
+    assert_non_null(strstr(t.trouble, "events wait (ledger.outage)"));
     json_t *waiting = json_array();
     process_waiting(t.process, waiting);
     assert_int_equal(json_array_size(waiting), 1);
