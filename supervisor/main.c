@@ -150,9 +150,10 @@ static int supervise(const char *config_path, json_t *conf, const char *pidfile,
     } else {
         json_decref(conf);
     }
-    locks_pidfile_remove(pidfile, pid_fd);
+    /* Last: who waits for the pidfile to go, as an init script does, starts the next one then. */
     if (lock_fd >= 0)
         close(lock_fd);
+    locks_pidfile_remove(pidfile, pid_fd);
     return status;
 }
 

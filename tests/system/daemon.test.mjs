@@ -238,9 +238,10 @@ test('the init script: start, status, reload, restart, stop', asRoot, async (t) 
     await s.gives(0, 'restart');
     const second = s.readPid();
     assert.notEqual(second, first);
-    assert.equal(alive(first), false);
+    // Its pidfile goes a moment before it.
+    await until('the end of the first', () => !alive(first));
     await s.gives(0, 'stop');
-    assert.equal(alive(second), false);
+    await until('the end of the second', () => !alive(second));
     assert.equal(fs.existsSync(s.pidfile), false);
     await s.gives(0, 'stop');
     await s.gives(3, 'status');
