@@ -73,7 +73,7 @@ test('without an answer of the ledger events wait, or are delivered where that i
     const body = cxone();
     await s.post('cxone', body);
     await until('the consumer to say so', async () =>
-        (await s.workers('consumer')).some((w) => w.beat.waiting?.some((text) => text.startsWith('table "'))), { seconds: 20 });
+        (await s.workers('consumer')).some((w) => w.beat.waiting?.some((text) => /^events wait \(ledger\.outage\): table "/.test(text))), { seconds: 20 });
     assert.equal(s.ledger().length, 1);
     assert.equal(await s.sqs.depth('cxone'), 1);
     await s.stop();
