@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Aws } from '../tools/aws.mjs';
+import { check } from '../tools/check.mjs';
 import { fill, readPolicy } from '../tools/iam.mjs';
-import { Service, runProgram } from '../tools/service.mjs';
+import { Service } from '../tools/service.mjs';
 import { until } from '../tools/wait.mjs';
 
 const names = { SOURCE_QUEUE: 'q', INSPECTION_QUEUE: 'i', DEAD_LETTER_QUEUE: 'd', BUCKET: 'letters', TABLE: 'ledger' };
@@ -29,16 +30,13 @@ test('each permission that is lacking has its line', async (t) => {
         sources: { genesys: { preset: 'genesys-outbound', verify: { type: 'none' }, destination: 'journal', queue: 'main', inspection_queue: 'ins', dead_letter: { queue: 'dlq' } } },
     });
     await s.launch({ env: aws.front.env() });
-    const check = async () => {
-        const { stdout, stderr, status } = await runProgram('sluicectl', ['-c', s.confFile, '--json', 'check']);
-        return { status, lines: JSON.parse(stdout || '{"lines":[]}').lines, said: stdout + stderr };
+    const asked = async () => {
+        const { stdout, text, status } = await check(s, '--json');
+        return { status, lines: JSON.parse(stdout || '{"lines":[]}').lines, said: text };
     };
 
-    const well = await until('all to be well', async () => {
-        const said = await check();
-        assert.equal(said.status, 0, said.said);
-        return said;
-    });
+    const well = await asked();
+    assert.equal(well.status, 0, well.said);
     assert.deepEqual(well.lines.filter((l) => !l.ok), []);
     assert.deepEqual(aws.front.refused, []);
 
@@ -46,20 +44,17 @@ test('each permission that is lacking has its line', async (t) => {
     const unneeded = ['s3:GetBucketVersioning'];
     for (const action of [...actionsOf('all')].filter((a) => !a.startsWith('kms:') && !unneeded.includes(a))) {
         aws.front.policy = without(all, action);
-        await until(`the lack of ${action} to be told`, async () => { // on a busy machine calls may time out
-            const { status, lines, said } = await check();
-            const bad = lines.filter((l) => !l.ok);
-            assert.equal(status, 1, `${action}: ${said}`);
-            assert.deepEqual([...new Set(bad.map((l) => l.role))].sort(), roles.filter((role) => actionsOf(role).has(action)).sort(), action);
-            for (const l of bad) {
-                assert.equal(l.action, action, said);
-                assert.match(l.object, object[action.split(':')[0]]);
-                assert.ok(l.text.includes(`${action} is denied; allow it to the account of this service, etc/iam/${l.role}.json is the policy that this worker needs`), l.text);
-                assert.ok(!l.text.includes('\n'));
-            }
-            return true;
-        });
+        const { status, lines, said } = await asked();
+        const bad = lines.filter((l) => !l.ok);
+        assert.equal(status, 1, `${action}: ${said}`);
+        assert.deepEqual([...new Set(bad.map((l) => l.role))].sort(), roles.filter((role) => actionsOf(role).has(action)).sort(), action);
+        for (const l of bad) {
+            assert.equal(l.action, action, said);
+            assert.match(l.object, object[action.split(':')[0]]);
+            assert.ok(l.text.includes(`${action} is denied; allow it to the account of this service, etc/iam/${l.role}.json is the policy that this worker needs`), l.text);
+            assert.ok(!l.text.includes('\n'));
+        }
     }
     aws.front.policy = all;
-    await until('all to be well again', async () => (await check()).status === 0, { seconds: 20, every: 500 });
+    await until('all to be well again', async () => (await asked()).status === 0, { seconds: 20, every: 500 });
 });
