@@ -219,7 +219,7 @@ static char *tell(struct enqueue *q, size_t count, const struct aws_reply *reply
     char *text = obstacle_failure(&object, "sqs:SendMessage", failure, reply);
     int64_t left_out;
     if (log_rate_due(&q->told, clock_mono_ms(), TOLD_EVERY_MS, &left_out))
-        log_warn("%s (%lld more failures since the last such line)", text, (long long)left_out);
+        log_warn("%s lines_left_out=%lld", text, (long long)left_out);
     memmove(text, text + strlen(what) + 2, strlen(text + strlen(what) + 2) + 1);
     free(failure);
     free(key);

@@ -204,7 +204,7 @@ char *dead_letters_failure(const struct dead_letters *d, const char *action,
     char *text = obstacle_failure(&object, action, failure, reply);
     int64_t left_out;
     if (log_rate_due(&d->own->told, clock_mono_ms(), TOLD_EVERY_MS, &left_out))
-        log_warn("%s (%lld more failures since the last such line)", text, (long long)left_out);
+        log_warn("%s lines_left_out=%lld", text, (long long)left_out);
     free(failure);
     free(what);
     return text;
