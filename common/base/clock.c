@@ -92,6 +92,32 @@ static int has_shape(const char *text, const char *shape)
     return 1;
 }
 
+static int two_digits(const char *text)
+{
+    return (text[0] - '0') * 10 + text[1] - '0';
+}
+
+/* "+01:00", or as ISO 8601 has it too, "+0100" and "+01". What is behind it; NULL where it is none.
+ */
+static const char *skip_offset(const char *text, int64_t *offset_ms_out)
+{
+    const char *p = text + 1;
+    int minutes = 0;
+    if (!has_shape(p, "dd"))
+        return NULL;
+    int hours = two_digits(p);
+    p += 2;
+    if (has_shape(p, ":dd") || has_shape(p, "dd")) {
+        p += *p == ':';
+        minutes = two_digits(p);
+        p += 2;
+    }
+    if (hours > 23 || minutes > 59)
+        return NULL;
+    *offset_ms_out = (hours * 60 + minutes) * INT64_C(60000) * (*text == '-' ? -1 : 1);
+    return p;
+}
+
 int clock_parse_rfc3339(const char *text, int64_t *wall_ms_out)
 {
     int year, month, day, hour, minute, second;
@@ -113,12 +139,9 @@ int clock_parse_rfc3339(const char *text, int64_t *wall_ms_out)
     if (*p == 'Z' || *p == 'z') {
         p++;
     } else if (*p == '+' || *p == '-') {
-        int oh, om;
-        if (!has_shape(p + 1, "dd:dd") || sscanf(p + 1, "%2d:%2d", &oh, &om) != 2 || oh > 23 ||
-            om > 59)
+        p = skip_offset(p, &offset_ms);
+        if (!p)
             return -1;
-        offset_ms = (oh * 60 + om) * INT64_C(60000) * (*p == '-' ? -1 : 1);
-        p += 6;
     } else {
         return -1;
     }

@@ -20,7 +20,8 @@ void clock_amz_date(int64_t wall_ms, char out[CLOCK_TEXT_BYTES]);
 /* "Sat, 21 Nov 2026 09:30:00 GMT" (RFC 9110 section 5.6.7). */
 void clock_http_date(int64_t wall_ms, char out[CLOCK_TEXT_BYTES]);
 
-/* The reverse of the above; 0, or -1 where text is not of that form. */
+/* The reverse of the above; 0, or -1 where text is not of that form. The first takes an offset in
+ * place of Z too: "+01:00", "+0100" or "+01". */
 int clock_parse_rfc3339(const char *text, int64_t *wall_ms_out) __attribute__((warn_unused_result));
 int clock_parse_amz_date(const char *text, int64_t *wall_ms_out)
     __attribute__((warn_unused_result));
