@@ -54,15 +54,18 @@ static void release(struct aws_job *job)
 
 static void on_answer(struct aws_job *job, const struct http_answer *answer)
 {
+    const char *url = ((struct container *)job)->url;
     struct aws_result result = {0};
     if (answer->outcome == HTTP_ANSWERED && answer->status == 200) {
         json_t *object = json_loadb(answer->body, answer->body_len, 0, NULL);
         aws_result_from_json(&result, object, "Token");
         json_decref(object);
+        aws_job_learn_clock(job, url, answer, false);
+        aws_result_to_our_clock(&result, job->context->skew);
     } else {
         char text[200];
         aws_describe_answer(answer, text, sizeof(text));
-        aws_result_fail(&result, AWS_BROKEN, "%s: %s", ((struct container *)job)->url, text);
+        aws_result_fail(&result, AWS_BROKEN, "%s: %s", url, text);
     }
     aws_job_end(job, &result);
 }

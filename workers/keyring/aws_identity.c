@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/aws/clock_skew.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/noise.h"
@@ -24,6 +25,7 @@ struct scope {
 
 struct aws_identity {
     struct aws_context context;
+    struct clock_skew skew; /* the context's */
     struct scope scopes[AWS_SCOPES_MAX];
     size_t scope_count;
     struct aws_credentials credentials; /* own; no access key id: none */
@@ -296,6 +298,7 @@ struct aws_identity *aws_identity_new(const struct aws_context *context,
 {
     struct aws_identity *a = xcalloc(1, sizeof(*a));
     a->context = *context;
+    a->context.skew = &a->skew;
     a->send = send;
     a->arg = arg;
     a->timer = evtimer_new(context->base, on_timer, a);

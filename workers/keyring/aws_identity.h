@@ -19,7 +19,8 @@ struct aws_identity;
 
 #define AWS_SCOPES_MAX 32
 
-/* context is copied. send takes over the message. */
+/* context is copied, but for its clock_skew, which is the identity's own. send takes over the
+ * message. */
 struct aws_identity *aws_identity_new(const struct aws_context *context,
                                       void (*send)(void *arg, json_t *msg), void *arg);
 void aws_identity_free(struct aws_identity *a); /* wipes */

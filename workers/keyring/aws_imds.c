@@ -113,6 +113,8 @@ static void take_credentials(struct imds *m, const struct http_answer *answer)
         fail(m, result.why);
         return;
     }
+    aws_job_learn_clock(&m->job, m->endpoint, answer, false);
+    aws_result_to_our_clock(&result, m->job.context->skew);
     if (result.credentials.expires_at_ms && result.credentials.expires_at_ms <= now_ms) {
         log_warn(
             "instance metadata hands out credentials that have expired, as it does in an outage: "

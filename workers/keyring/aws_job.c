@@ -5,6 +5,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "common/aws/clock_skew.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/net/http_client.h"
 
@@ -61,6 +64,20 @@ void aws_job_call(struct aws_job *job, const struct http_call *call,
 {
     job->on_answer = take;
     job->http_id = http_client_send(job->context->http, call, on_answer, job);
+}
+
+bool aws_job_learn_clock(struct aws_job *job, const char *url, const struct http_answer *answer,
+                         bool blamed)
+{
+    struct clock_skew *skew = job->context->skew;
+    if (!clock_skew_learn(skew, clock_wall_ms(), http_answer_header(answer, "Date"), blamed))
+        return false;
+    long long s = skew->offset_ms / 1000;
+    if (s)
+        log_warn("the clock of this host is %lld s %s that of %s: requests for credentials, and "
+                 "when these expire, go by theirs; set this host's clock",
+                 llabs(s), s < 0 ? "ahead of" : "behind", url);
+    return true;
 }
 
 static void tell_in(struct aws_job *job, int64_t ms)

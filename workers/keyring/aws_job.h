@@ -30,6 +30,11 @@ void *aws_job_new(size_t size, const struct aws_context *context,
 void aws_job_call(struct aws_job *job, const struct http_call *call,
                   void (*on_answer)(struct aws_job *job, const struct http_answer *answer));
 
+/* Looks at the clock of the server by the Date of its answer (clock_skew_learn), and logs what it
+ * learns. True where it is another than was thought. */
+bool aws_job_learn_clock(struct aws_job *job, const char *url, const struct http_answer *answer,
+                         bool blamed);
+
 /* Where it has not ended after so long, it fails (AWS_BROKEN) with these words. */
 void aws_job_limit(struct aws_job *job, int64_t timeout_ms, const char *words);
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/aws/clock_skew.h"
 #include "common/base/clock.h"
 #include "common/base/xalloc.h"
 #include "common/net/http_client.h"
@@ -99,6 +100,12 @@ void aws_result_from_json(struct aws_result *r, const json_t *object, const char
         aws_result_fail(r, AWS_BROKEN, "\"Expiration\" is not a time such as 2026-11-21T10:00:00Z");
     else
         aws_result_set(r, id, secret, token, expires_at_ms);
+}
+
+void aws_result_to_our_clock(struct aws_result *r, const struct clock_skew *skew)
+{
+    if (r->credentials.expires_at_ms)
+        r->credentials.expires_at_ms -= skew->offset_ms;
 }
 
 void aws_describe_answer(const struct http_answer *answer, char *text, size_t size)

@@ -9,6 +9,7 @@
 
 /* What all sources of AWS credentials share: what they need, what they bring, and how a fetch that
  * takes time is ended. */
+struct clock_skew;
 struct event_base;
 struct http_answer;
 struct http_client;
@@ -20,6 +21,7 @@ struct aws_context {
     const char *region;           /* borrowed: for STS */
     const char *sts_endpoint_url; /* borrowed: no slash at the end */
     const char *ca_file;          /* borrowed: for STS; "" for the system's authorities */
+    struct clock_skew *skew;      /* borrowed: what is known of the clock of AWS */
     int64_t pace_ms;              /* between two fetches at least (aws_refresh.h) */
 };
 
@@ -32,7 +34,7 @@ struct aws_credentials {
     char *access_key_id;
     char *secret;
     char *token;           /* NULL for keys that have none */
-    int64_t expires_at_ms; /* wall clock; 0: never */
+    int64_t expires_at_ms; /* by our wall clock; 0: never */
 };
 
 void aws_credentials_wipe(struct aws_credentials *c); /* and frees what it holds */
@@ -62,6 +64,8 @@ void aws_result_vfail(struct aws_result *r, enum aws_outcome outcome, const char
                       va_list ap) __attribute__((format(printf, 3, 0)));
 /* Reads {"AccessKeyId", "SecretAccessKey", token_name, "Expiration"}. */
 void aws_result_from_json(struct aws_result *r, const json_t *object, const char *token_name);
+/* Turns the expiration, which was told by AWS's clock, into one by ours. */
+void aws_result_to_our_clock(struct aws_result *r, const struct clock_skew *skew);
 void aws_result_wipe(struct aws_result *r);
 
 /* result is borrowed for the call, but for its credentials, which the callee may move away. Runs

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/aws/answer.h"
+#include "common/aws/clock_skew.h"
 #include "common/aws/errors.h"
 #include "common/aws/sigv4.h"
 #include "common/aws/xml.h"
@@ -20,9 +22,11 @@
 
 struct sts {
     struct aws_job job;
-    char *url;       /* own: with its slash */
-    struct buf body; /* own: wiped */
-    char *role_arn;  /* own: for messages */
+    char *url;                   /* own: with its slash */
+    struct buf body;             /* own: wiped */
+    char *role_arn;              /* own: for messages */
+    struct aws_credentials with; /* own; no access key id: the call is not signed */
+    bool was_redated;
 };
 
 static void release(struct aws_job *job)
@@ -31,6 +35,12 @@ static void release(struct aws_job *job)
     buf_wipe(&s->body);
     free(s->url);
     free(s->role_arn);
+    aws_credentials_wipe(&s->with);
+}
+
+static bool is_signed(const struct sts *s)
+{
+    return s->with.access_key_id != NULL;
 }
 
 static void read_credentials(const struct http_answer *answer, struct aws_result *result)
@@ -51,16 +61,39 @@ static void read_credentials(const struct http_answer *answer, struct aws_result
     free(expiration);
 }
 
+static void send_signed(struct sts *s);
+
+/* Whether the call goes on because its date was wrong: once. */
+static bool is_redated(struct sts *s, const struct http_answer *answer,
+                       const struct aws_error *error)
+{
+    const struct aws_reply reply = {.class = aws_error_class(error, answer->status),
+                                    .code = error->code};
+    if (!is_signed(s) || s->was_redated || !answer_is_about_clock(&reply) ||
+        !aws_job_learn_clock(&s->job, s->url, answer, true))
+        return false;
+    s->was_redated = true;
+    send_signed(s);
+    return true;
+}
+
+/* The Date of an answer may be a proxy's: it is not looked at where the call was signed, since what
+ * was signed and not refused was dated well. */
 static void on_answer(struct aws_job *job, const struct http_answer *answer)
 {
-    const struct sts *s = (struct sts *)job;
+    struct sts *s = (struct sts *)job;
     struct aws_result result = {0};
     char text[160];
     if (answer->outcome == HTTP_ANSWERED && answer->status == 200) {
         read_credentials(answer, &result);
+        if (!is_signed(s))
+            aws_job_learn_clock(job, s->url, answer, false);
+        aws_result_to_our_clock(&result, job->context->skew);
     } else if (answer->outcome == HTTP_ANSWERED) {
         struct aws_error error;
         aws_error_read_xml(answer->body, answer->body_len, answer->status, &error);
+        if (is_redated(s, answer, &error))
+            return;
         aws_result_fail(&result, AWS_BROKEN, "role %s: %s: %.160s", s->role_arn, error.code,
                         error.message);
     } else {
@@ -118,38 +151,38 @@ static void send_call(struct sts *s, const struct http_header *headers, size_t c
 }
 
 /* The Authorization header's value (malloc) for the four headers. */
-static char *sign(const struct sts *s, const struct aws_credentials *with, const char *amz_date,
-                  const struct sigv4_header *headers, size_t count)
+static char *sign(const struct sts *s, const char *amz_date, const struct sigv4_header *headers,
+                  size_t count)
 {
     struct sigv4_key key = {0};
     char hash[SIGV4_HEX_BYTES];
     const char *path = strchr(strstr(s->url, "://") + 3, '/');
     sigv4_sha256_hex(s->body.data, s->body.len, hash);
-    snprintf(key.access_key_id, sizeof(key.access_key_id), "%s", with->access_key_id);
+    snprintf(key.access_key_id, sizeof(key.access_key_id), "%s", s->with.access_key_id);
     snprintf(key.region, sizeof(key.region), "%s", s->job.context->region);
     snprintf(key.service, sizeof(key.service), "sts");
     memcpy(key.date, amz_date, 8);
-    sigv4_derive_key(with->secret, key.date, key.region, key.service, key.key);
+    sigv4_derive_key(s->with.secret, key.date, key.region, key.service, key.key);
     struct sigv4_request request = {"POST", path, "", headers, count, hash};
     char *authorization = sigv4_authorization(&request, &key, amz_date);
     explicit_bzero(&key, sizeof(key));
     return authorization;
 }
 
-static void send_signed(struct sts *s, const struct aws_credentials *with)
+static void send_signed(struct sts *s)
 {
     char amz_date[CLOCK_TEXT_BYTES];
     char *host = sigv4_host(s->url);
-    size_t count = with->token ? 4 : 3;
-    clock_amz_date(clock_wall_ms(), amz_date);
+    size_t count = s->with.token ? 4 : 3;
+    clock_amz_date(clock_wall_ms() + s->job.context->skew->offset_ms, amz_date);
     struct http_header headers[5] = {{"Host", host},
                                      {"Content-Type", CONTENT_TYPE},
                                      {"X-Amz-Date", amz_date},
-                                     {"X-Amz-Security-Token", with->token}};
+                                     {"X-Amz-Security-Token", s->with.token}};
     struct sigv4_header to_sign[4];
     for (size_t i = 0; i < count; i++)
         to_sign[i] = (struct sigv4_header){headers[i].name, headers[i].value};
-    char *authorization = sign(s, with, amz_date, to_sign, count);
+    char *authorization = sign(s, amz_date, to_sign, count);
     headers[count] = (struct http_header){"Authorization", authorization};
     send_call(s, headers, count + 1);
     free(authorization);
@@ -171,8 +204,9 @@ struct aws_job *aws_sts_assume_role(const struct aws_context *context,
 {
     struct sts *s = sts_new(context, role, done, arg);
     if (is_callable(s)) {
+        s->with = aws_credentials_copy(with);
         add_role(s, "AssumeRole", role);
-        send_signed(s, with);
+        send_signed(s);
     }
     return &s->job;
 }

@@ -5,7 +5,8 @@
 #include "workers/keyring/aws_source.h"
 
 /* Calls to AWS's Security Token Service, which gives credentials of a role for a while, at the
- * endpoint of the context. */
+ * endpoint of the context. A signed one that is refused for its date, since this host's clock is
+ * wrong, is sent once more with the date of STS. */
 
 /* AssumeRole, signed with these credentials (copied). */
 struct aws_job *aws_sts_assume_role(const struct aws_context *context,

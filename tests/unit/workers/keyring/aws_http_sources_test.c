@@ -394,6 +394,145 @@ static void sts_failures_are_told(void **state)
     expect_failure(p, AWS_BROKEN, "the STS endpoint localhost/ is not an http(s) URL");
 }
 
+/* ---- a clock that is wrong ---- */
+
+#define HOUR_MS INT64_C(3600000)
+#define LIFE_MS INT64_C(900000)
+
+/* The answer of a server whose clock is off ours by so much: what it says of its time, and
+ * credentials that it says are good for LIFE_MS. */
+struct their_answer {
+    char date[64], body[512];
+};
+
+static struct fake_step their_answer(struct their_answer *a, int status, int64_t off_ms,
+                                     const char *before, const char *after)
+{
+    char date[CLOCK_TEXT_BYTES], until[CLOCK_TEXT_BYTES];
+    clock_http_date(clock_wall_ms() + off_ms, date);
+    clock_rfc3339(clock_wall_ms() + off_ms + LIFE_MS, until);
+    snprintf(a->date, sizeof(a->date), "Date: %s\r\n", date);
+    snprintf(a->body, sizeof(a->body), "%s%s%s", before, until, after);
+    return (struct fake_step){status, a->body, a->date, NULL, false};
+}
+
+#define THEIR_JSON                                                                                 \
+    "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s\",\"Token\":\"t\",\"Expiration\":\"", "\"}"
+#define THEIR_XML                                                                                  \
+    "<C><AccessKeyId>A</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t"           \
+    "</SessionToken><Expiration>",                                                                 \
+        "</Expiration></C>"
+#define REFUSAL_XML                                                                                \
+    "<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>Signature not yet current "  \
+    "(",                                                                                           \
+        ")</Message></Error></ErrorResponse>"
+
+/* By our clock they live as long as they do by theirs. */
+static void expect_life(const struct place *p)
+{
+    expect_found(p, "A", "s", "t");
+    assert_in_range(p->credentials.expires_at_ms, clock_wall_ms() + LIFE_MS - 60000,
+                    clock_wall_ms() + LIFE_MS + 1000); /* a Date has whole seconds */
+}
+
+static int64_t signed_off_by_ms(const struct fake_http *s, size_t n)
+{
+    char *date = fake_header(s, n, "x-amz-date");
+    int64_t at_ms;
+    assert_int_equal(clock_parse_amz_date(date, &at_ms), 0);
+    free(date);
+    return at_ms - clock_wall_ms();
+}
+
+static void a_role_is_asked_for_again_by_the_clock_of_sts(void **state)
+{
+    struct place *p = *state;
+    const struct aws_credentials with = {"AKID", "secret", NULL, 0};
+    for (int64_t off_ms = -HOUR_MS; off_ms <= HOUR_MS; off_ms += 2 * HOUR_MS) {
+        struct their_answer refusal, answer;
+        p->skew.offset_ms = 0;
+        const struct fake_step steps[] = {their_answer(&refusal, 403, off_ms, REFUSAL_XML),
+                                          their_answer(&answer, 200, off_ms, THEIR_XML)};
+        struct fake_http *s = fake_tcp(p->base, STEPS(steps));
+        use_sts(p, s);
+        for (size_t requests = 2; requests <= 3; requests++) { /* the next one knows it */
+            place_wait(p, aws_sts_assume_role(&p->context, &with, &full_role, place_see, p));
+            expect_life(p);
+            assert_int_equal(s->request_count, requests);
+            expect_signed(s, requests - 1, "secret", false);
+            assert_string_equal(fake_body(s, requests - 1), fake_body(s, 0));
+            assert_in_range(signed_off_by_ms(s, requests - 1), off_ms - 60000, off_ms + 60000);
+        }
+        fake_free(s);
+    }
+}
+
+static void a_refused_signature_is_sent_again_for_its_date_only(void **state)
+{
+    struct place *p = *state;
+    const struct aws_credentials with = {"AKID", "wrong", NULL, 0};
+    static const struct {
+        int64_t off_ms;
+        size_t requests;
+    } cases[] = {{0, 1}, {10 * 24 * HOUR_MS, 1}, {2 * HOUR_MS, 2}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct their_answer refusal;
+        p->skew.offset_ms = 0;
+        const struct fake_step step = their_answer(&refusal, 403, cases[i].off_ms, REFUSAL_XML);
+        struct fake_http *s = fake_tcp(p->base, &step, 1);
+        use_sts(p, s);
+        place_wait(p, aws_sts_assume_role(&p->context, &with, &full_role, place_see, p));
+        expect_failure(p, AWS_BROKEN, "SignatureDoesNotMatch");
+        assert_int_equal(s->request_count, cases[i].requests);
+        fake_free(s);
+    }
+}
+
+/* The Date may be that of a proxy with a wrong clock: what was not refused was dated well. */
+static void a_signed_call_that_is_not_refused_does_not_move_the_clock(void **state)
+{
+    struct place *p = *state;
+    const struct aws_credentials with = {"AKID", "secret", NULL, 0};
+    struct their_answer proxy, answer;
+    struct fake_step step = their_answer(&answer, 200, 0, THEIR_XML);
+    step.headers = their_answer(&proxy, 200, -HOUR_MS, THEIR_XML).headers;
+    struct fake_http *s = fake_tcp(p->base, &step, 1);
+    use_sts(p, s);
+    place_wait(p, aws_sts_assume_role(&p->context, &with, &full_role, place_see, p));
+    expect_life(p);
+    fake_free(s);
+}
+
+static void expirations_go_by_the_clock_of_who_tells_them(void **state)
+{
+    struct place *p = *state;
+    const struct aws_role role = {.arn = "arn:r"};
+    char *jwt = place_put(p, "jwt", "ey.J.x");
+    for (int64_t off_ms = -HOUR_MS; off_ms <= HOUR_MS; off_ms += 2 * HOUR_MS) {
+        struct their_answer answer;
+        p->skew.offset_ms = 0;
+        const struct fake_step json = their_answer(&answer, 200, off_ms, THEIR_JSON);
+        struct fake_http *s = fake_tcp(p->base, &json, 1);
+        ask_container(p, s);
+        expect_life(p);
+        fake_free(s);
+        p->skew.offset_ms = 0;
+        const struct fake_step steps[] = {ANSWER(200, "t"), ANSWER(200, "r"), json};
+        s = fake_tcp(p->base, STEPS(steps));
+        ask_imds(p, s);
+        expect_life(p);
+        fake_free(s);
+        p->skew.offset_ms = 0;
+        const struct fake_step xml = their_answer(&answer, 200, off_ms, THEIR_XML);
+        s = fake_tcp(p->base, &xml, 1);
+        use_sts(p, s);
+        place_wait(p, aws_sts_web_identity(&p->context, jwt, &role, place_see, p));
+        expect_life(p);
+        fake_free(s);
+    }
+    free(jwt);
+}
+
 /* ---- all ---- */
 
 static void cancelled_fetches_say_nothing(void **state)
@@ -433,6 +572,10 @@ int main(void)
         AT_PLACE(a_role_is_assumed_with_a_signed_call),
         AT_PLACE(a_web_identity_is_sent_unsigned_and_read_anew),
         AT_PLACE(sts_failures_are_told),
+        AT_PLACE(a_role_is_asked_for_again_by_the_clock_of_sts),
+        AT_PLACE(a_refused_signature_is_sent_again_for_its_date_only),
+        AT_PLACE(a_signed_call_that_is_not_refused_does_not_move_the_clock),
+        AT_PLACE(expirations_go_by_the_clock_of_who_tells_them),
         AT_PLACE(cancelled_fetches_say_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 
 #include <event2/event.h>
 
+#include "common/aws/clock_skew.h"
 #include "common/base/clock.h"
 #include "common/base/fdio.h"
 #include "common/base/xalloc.h"
@@ -24,6 +25,7 @@ struct place {
     struct event_base *base;
     struct http_client *http;
     struct aws_context context;
+    struct clock_skew skew;
     char dir[64];
     char *sts_url; /* own */
     /* What the last fetch brought. */
@@ -65,6 +67,7 @@ static int place_enter(void **state)
                                       .region = "eu-central-1",
                                       .sts_endpoint_url = "http://127.0.0.1:1",
                                       .ca_file = "",
+                                      .skew = &p->skew,
                                       .pace_ms = 1000};
     *state = p;
     return 0;
