@@ -148,19 +148,18 @@ static void take(struct aws_identity *a, struct aws_result *result)
 {
     int64_t now_ms = clock_mono_ms();
     bool is_new = !is_same(&a->credentials, &result->credentials);
-    int64_t settled_ms = AWS_REFRESH_SETTLED_PACES * a->context.pace_ms;
-    bool is_refused_again = a->is_forced && now_ms - a->got_mono_ms < settled_ms;
     aws_credentials_wipe(&a->credentials);
     a->credentials = result->credentials;
     result->credentials = (struct aws_credentials){0};
     snprintf(a->source, sizeof(a->source), "%.159s", result->why);
     a->failing[0] = '\0';
     a->refreshes++;
-    a->failures = is_new && !is_refused_again ? 0 : a->failures + 1;
+    a->failures = aws_refresh_failures(a->failures, a->is_forced, is_new, now_ms - a->got_mono_ms,
+                                       a->context.pace_ms);
     a->is_forced = false;
-    a->got_mono_ms = now_ms;
     a->pause_until_mono_ms = now_ms + backoff_ms(a);
     if (is_new) {
+        a->got_mono_ms = now_ms;
         a->version = publication_version(a->version, clock_wall_ms());
         a->credentials_version = a->version;
         log_found(a);

@@ -59,12 +59,32 @@ static void failures_wait_longer_and_longer(void **state)
     assert_int_equal(aws_refresh_backoff_ms(4000000000u, 10, 1), 600);
 }
 
+/* What is counted are failures to get other credentials than those that are refused. */
+static void only_a_renewal_that_does_not_help_is_a_failure(void **state)
+{
+    (void)state;
+    static const struct {
+        bool is_forced, is_new;
+        int64_t age_ms;
+        unsigned failures;
+    } cases[] = {
+        {false, true, 1000, 0},   {false, false, 1000, 0}, /* of a source that keeps them */
+        {true, true, 60000, 0},   {true, true, 59999, 6},  /* the new ones are refused too */
+        {true, false, 600000, 6},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_int_equal(
+            aws_refresh_failures(5, cases[i].is_forced, cases[i].is_new, cases[i].age_ms, 1000),
+            cases[i].failures);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(credentials_are_renewed_early),
         cmocka_unit_test(a_delay_never_outlives_them),
         cmocka_unit_test(failures_wait_longer_and_longer),
+        cmocka_unit_test(only_a_renewal_that_does_not_help_is_a_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
