@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
+import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { readRequest } from '../tools/aws-request.mjs';
@@ -107,8 +108,9 @@ test('a secret that was mistyped is read again when it was corrected', async (t)
 // Gives credentials for half an hour, by a right clock: to a role by a signed POST as STS does, to a GET
 // as a container's agent does.
 async function startGiver(t, base) {
-    const giver = { refused: [] };
+    const giver = { asked: 0, refused: [] };
     const server = http.createServer(async (request, response) => {
+        giver.asked++;
         const body = Buffer.concat(await Array.fromAsync(request));
         const until = new Date(Date.now() + 1_800_000).toISOString().replace(/\.\d+/, '');
         const given = { AccessKeyId: pair.access_key_id, SecretAccessKey: pair.secret_access_key, Expiration: until };
@@ -156,6 +158,32 @@ for (const [source, hours] of [['role', 1], ['role', -1], ['container', 1], ['co
         assert.deepEqual(giver.refused, source === 'role' ? ['skewed'] : []);
     });
 }
+
+test('credentials are renewed when the clock of the host was set, or it has slept', async (t) => {
+    const preload = execFileSync('faketime', ['-f', '+1h', 'printenv', 'LD_PRELOAD']).toString().trim();
+    const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-clock-'));
+    t.after(() => fs.rmSync(dir, { recursive: true }));
+    const clock = path.join(dir, 'clock');
+    const setClock = (offset) => {
+        fs.writeFileSync(`${clock}.new`, `${offset}\n`);
+        fs.renameSync(`${clock}.new`, clock);
+    };
+    setClock('+0s');
+    const giver = await startGiver(t);
+    const s = await start(t, {
+        ackMs: 25_000,
+        env: {
+            LD_PRELOAD: preload, FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_CACHE_DURATION: '1', DONT_FAKE_MONOTONIC: '1',
+            AWS_CONTAINER_CREDENTIALS_FULL_URI: giver.url,
+        },
+    });
+    await s.waitUp(90);
+    for (const offset of ['+3h', '+0s']) {
+        const before = giver.asked;
+        setClock(offset);
+        await until(`a renewal at ${offset}`, () => giver.asked > before, { seconds: 40 });
+    }
+});
 
 // As an exec destination would that somebody has taken over.
 test('no other process of the account reads the environment with the keys', { skip: process.getuid() !== 0 && 'not root' }, async (t) => {

@@ -18,6 +18,8 @@
 #include "workers/keyring/aws_refresh.h"
 #include "workers/keyring/publication.h"
 
+#define CLOCK_STEP_MS 60000 /* less does not matter to when credentials are renewed */
+
 struct scope {
     char region[64];
     char service[32];
@@ -38,6 +40,7 @@ struct aws_identity {
     unsigned failures;     /* in a row; a forced renewal that brought nothing better counts too */
     bool is_forced;        /* the fetch: the current ones were refused */
     int64_t got_mono_ms;   /* when the current ones came */
+    int64_t wall_less_mono_ms;   /* the two clocks, when they were fetched last */
     int64_t pause_until_mono_ms; /* no forced renewal before it */
     char trouble[512];           /* published; "": none */
     char failing[512];           /* why the last renewal failed; "": it did not */
@@ -157,6 +160,7 @@ static void take(struct aws_identity *a, struct aws_result *result)
     a->failures = aws_refresh_failures(a->failures, a->is_forced, is_new, now_ms - a->got_mono_ms,
                                        a->context.pace_ms);
     a->is_forced = false;
+    a->wall_less_mono_ms = clock_wall_ms() - now_ms;
     a->pause_until_mono_ms = now_ms + backoff_ms(a);
     if (is_new) {
         a->got_mono_ms = now_ms;
@@ -261,12 +265,24 @@ void aws_identity_stale(struct aws_identity *a, const char *region, const char *
         renew(a);
 }
 
+/* Where the wall clock was set, or the host has slept, the timer is wrong for credentials that
+ * expire: a fetch tells how long they last. */
+static void renew_after_step(struct aws_identity *a)
+{
+    int64_t now_ms = clock_mono_ms();
+    int64_t step_ms = clock_wall_ms() - now_ms - a->wall_less_mono_ms;
+    if (a->credentials.expires_at_ms && llabs(step_ms) >= CLOCK_STEP_MS &&
+        now_ms >= a->pause_until_mono_ms)
+        fetch(a);
+}
+
 void aws_identity_on_tick(struct aws_identity *a)
 {
     char today[9];
     publication_date(clock_wall_ms(), today);
     if (has_credentials(a) && strcmp(today, a->published_date) != 0)
         publish_all(a);
+    renew_after_step(a);
 }
 
 /* ---- what is told ---- */

@@ -11,10 +11,10 @@
  * today and of the days around it, since requests are dated by AWS's clock where ours is wrong.
  *
  * The chain is asked when the first key is needed, in the background before credentials expire
- * (aws_refresh.h), again and again with growing waits while it fails, and when a worker reports
- * that the current ones were refused, with growing waits where the new ones are refused too. One
- * fetch at a time serves all. While a renewal fails the old ones are kept as long as they last.
- * Where there are none, a "trouble" says why. */
+ * (aws_refresh.h) and when the clock was set or the host has slept, again and again with growing
+ * waits while it fails, and when a worker reports that the current ones were refused, with growing
+ * waits where the new ones are refused too. One fetch at a time serves all. While a renewal fails
+ * the old ones are kept as long as they last. Where there are none, a "trouble" says why. */
 struct aws_identity;
 
 #define AWS_SCOPES_MAX 32
@@ -29,7 +29,7 @@ void aws_identity_free(struct aws_identity *a); /* wipes */
 void aws_identity_need(struct aws_identity *a, const char *region, const char *service);
 void aws_identity_stale(struct aws_identity *a, const char *region, const char *service,
                         int64_t version);
-/* Publishes what a new day needs. */
+/* Publishes what a new day needs, and looks whether the clock was set: every few seconds. */
 void aws_identity_on_tick(struct aws_identity *a);
 
 /* Adds the counters "aws_published" (keys), "aws_refreshes", "aws_refresh_failures", the gauge
