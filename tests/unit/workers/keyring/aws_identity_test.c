@@ -275,6 +275,24 @@ static void new_ones_that_are_refused_too_are_fetched_with_growing_waits(void **
     assert_true(r->task->at_ms[6] - r->task->at_ms[0] >= 15 * PACE_MS);
 }
 
+/* As while nobody corrects a file, and workers report it each second. */
+static void the_same_ones_that_are_refused_are_fetched_with_growing_waits(void **state)
+{
+    struct ring *r = *state;
+    int64_t start_ms = clock_mono_ms(), deadline_ms = start_ms + 30000;
+    use_keys(r, "SAME");
+    aws_identity_need(r->identity, "eu-central-1", "sqs");
+    wait_for(r, 3);
+    while (counter(r, "aws_refreshes") < 7) {
+        assert_true(clock_mono_ms() < deadline_ms);
+        wait_ms(r, PACE_MS / 4);
+        aws_identity_stale(r->identity, "eu-central-1", "sqs", key_of(r, "sqs", 0)->version);
+    }
+    /* At least half of 1, 1, 2, 4, 8 and 16 paces. */
+    assert_true(clock_mono_ms() - start_ms >= 15 * PACE_MS);
+    assert_int_equal(r->count, 3);
+}
+
 static void rotated_keys_of_a_file_are_read_when_the_old_are_refused(void **state)
 {
     struct ring *r = *state;
@@ -331,6 +349,7 @@ int main(void)
         WITH_RING(old_ones_are_kept_while_they_last),
         WITH_RING(refused_ones_are_fetched_again_once_for_all),
         WITH_RING(new_ones_that_are_refused_too_are_fetched_with_growing_waits),
+        WITH_RING(the_same_ones_that_are_refused_are_fetched_with_growing_waits),
         WITH_RING(rotated_keys_of_a_file_are_read_when_the_old_are_refused),
         WITH_RING(too_many_scopes_are_refused),
     };
