@@ -113,6 +113,8 @@ static const char *check_framing(const struct http_guard_request *r, bool *chunk
         return "Content-Length and Transfer-Encoding are both given";
     if (lengths && !is_content_length(length))
         return "Content-Length is not a plain number";
+    if (lengths && r->bodiless && length[strspn(length, "0")])
+        return "this method takes no body";
     if (encodings && strcasecmp(encoding, "chunked") != 0)
         return "Transfer-Encoding is not chunked";
     if (encodings && r->minor < 1)
@@ -133,7 +135,7 @@ enum http_guard_verdict http_guard_check(const struct http_guard_request *r, con
         *why_out = why;
         return HTTP_GUARD_MALFORMED;
     }
-    if (chunked && !r->allow_chunked) {
+    if (chunked) {
         *why_out = "a body needs a Content-Length; chunked bodies are not taken here";
         return HTTP_GUARD_LENGTH_REQUIRED;
     }

@@ -19,13 +19,13 @@ struct http_guard_request {
     const char *target; /* as on the wire */
     const struct http_guard_field *fields;
     size_t field_count;
-    bool allow_chunked;
+    bool bodiless; /* of a method whose body the parser would take for the next request */
 };
 
 enum http_guard_verdict {
     HTTP_GUARD_PASS,
     HTTP_GUARD_MALFORMED,       /* 400, close */
-    HTTP_GUARD_LENGTH_REQUIRED, /* 411, close: a chunked body where none is taken */
+    HTTP_GUARD_LENGTH_REQUIRED, /* 411, close: a chunked body */
 };
 
 /* *why_out becomes a constant sentence where the verdict is not HTTP_GUARD_PASS; it repeats nothing

@@ -205,7 +205,7 @@ static const char *on_refusal(void *arg, int status)
     case 400:
         return "{\"error\":\"the request is malformed, or its header is too long\"}";
     case 413:
-        return "{\"error\":\"the body is too large\"}";
+        return "{\"error\":\"the body is too large, or its chunks are malformed\"}";
     case 417:
         return "{\"error\":\"only Expect: 100-continue is known\"}";
     case 501:
@@ -242,8 +242,14 @@ static const char *method_name(enum evhttp_cmd_type command)
     return "";
 }
 
-static enum http_guard_verdict guard(const struct http_server *s, struct evhttp_request *request,
-                                     const char **why_out)
+/* evhttp reads no body for these. */
+static bool is_bodiless(const struct evhttp_request *request)
+{
+    return evhttp_request_get_command(request) &
+           (EVHTTP_REQ_HEAD | EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT);
+}
+
+static enum http_guard_verdict guard(struct evhttp_request *request, const char **why_out)
 {
     struct http_guard_field fields[FIELDS_MAX];
     size_t count = 0;
@@ -261,7 +267,7 @@ static enum http_guard_verdict guard(const struct http_server *s, struct evhttp_
                                    .target = evhttp_request_get_uri(request),
                                    .fields = fields,
                                    .field_count = count,
-                                   .allow_chunked = s->options.allow_chunked};
+                                   .bodiless = is_bodiless(request)};
     return http_guard_check(&r, why_out);
 }
 
@@ -301,7 +307,7 @@ static void on_request(struct evhttp_request *request, void *arg)
     struct http_conn *conn = http_conns_find(s->conns, evhttp_request_get_connection(request));
     http_conn_arrived(conn);
     const char *why = NULL;
-    enum http_guard_verdict verdict = guard(s, request, &why);
+    enum http_guard_verdict verdict = guard(request, &why);
     size_t body_len = evbuffer_get_length(evhttp_request_get_input_buffer(request));
     if (verdict == HTTP_GUARD_MALFORMED)
         refuse(s, conn, request, 400, why);

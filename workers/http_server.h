@@ -57,7 +57,6 @@ struct http_server_options {
     int request_deadline_ms;  /* from a request's first byte (or accept) to its last; then the
                                  connection is shut. A pending answer is never cut */
     int idle_timeout_s;       /* inactivity on a keep-alive connection */
-    bool allow_chunked;       /* else Transfer-Encoding gets 411 and close */
     int retry_after_s;        /* for the 503s above */
 };
 

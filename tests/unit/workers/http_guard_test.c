@@ -193,7 +193,7 @@ static void framing_is_said_once(void **state)
         REFUSES("Transfer-Encoding", HOST, {"Transfer-Encoding", bad[i]});
 }
 
-static void chunked_only_where_allowed(void **state)
+static void chunked_bodies_need_a_length(void **state)
 {
     (void)state;
     const struct http_guard_field fields[] = {HOST, {"Transfer-Encoding", "ChunkeD"}};
@@ -201,10 +201,22 @@ static void chunked_only_where_allowed(void **state)
     const char *why = NULL;
     assert_int_equal(http_guard_check(&r, &why), HTTP_GUARD_LENGTH_REQUIRED);
     assert_non_null(why);
-    r.allow_chunked = true;
-    assert_int_equal(http_guard_check(&r, &why), HTTP_GUARD_PASS);
     r.minor = 0;
     assert_int_equal(http_guard_check(&r, &why), HTTP_GUARD_MALFORMED);
+}
+
+static void no_body_where_none_is_read(void **state)
+{
+    (void)state;
+    static const char *const lengths[] = {"0", "00", "1", "5"};
+    for (size_t i = 0; i < 4; i++) {
+        const struct http_guard_field fields[] = {HOST, {"Content-Length", lengths[i]}};
+        struct http_guard_request r = with(1, 1, "/", fields, 2);
+        const char *why = NULL;
+        assert_int_equal(http_guard_check(&r, &why), HTTP_GUARD_PASS);
+        r.bodiless = true;
+        assert_int_equal(http_guard_check(&r, &why), i < 2 ? HTTP_GUARD_PASS : HTTP_GUARD_MALFORMED);
+    }
 }
 
 int main(void)
@@ -214,7 +226,8 @@ int main(void)
         cmocka_unit_test(only_major_version_1_passes), cmocka_unit_test(each_byte_of_a_target),
         cmocka_unit_test(each_byte_of_a_name),         cmocka_unit_test(each_byte_of_a_value),
         cmocka_unit_test(each_byte_of_a_host),         cmocka_unit_test(content_length_is_digits),
-        cmocka_unit_test(framing_is_said_once),        cmocka_unit_test(chunked_only_where_allowed),
+        cmocka_unit_test(framing_is_said_once),        cmocka_unit_test(chunked_bodies_need_a_length),
+        cmocka_unit_test(no_body_where_none_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
