@@ -218,11 +218,12 @@ static struct http_conn *fattest(struct http_conns *conns)
 
 /* evhttp writes nothing for a request that it still reads, so the answer goes straight to the
  * socket, which is empty; then evhttp is told that the client is gone. */
-static void turn_away(struct http_conn *c)
+static void turn_away(struct http_conn *c, int status)
 {
     struct buf answer = {0};
-    buf_puts(&answer, "HTTP/1.1 503 Service Unavailable");
-    append_refusal(&answer, c->conns, 503);
+    buf_printf(&answer, "HTTP/1.1 %d %s", status,
+               status == 503 ? "Service Unavailable" : "Request Timeout");
+    append_refusal(&answer, c->conns, status);
     ssize_t n = send(http_conn_fd(c), answer.data, answer.len, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n < (ssize_t)answer.len)
         log_debug("a client that was turned away does not read its answer");
@@ -242,7 +243,7 @@ static void on_relief(evutil_socket_t fd, short what, void *arg)
         if (let_go(c))
             forget(c);
         else
-            turn_away(c);
+            turn_away(c, 503);
     }
 }
 
@@ -294,7 +295,11 @@ static void sweep(evutil_socket_t fd, short what, void *arg)
             next = LIST_NEXT(c, link);
             if (let_go(c))
                 forget(c);
-            else if (is_over(conns, c, now, crowded))
+            else if (!is_over(conns, c, now, crowded))
+                continue;
+            else if (c->state == READING)
+                turn_away(c, 408);
+            else
                 shutdown(http_conn_fd(c), SHUT_RDWR); /* evhttp sees the end and cleans up */
         }
     }

@@ -8,11 +8,11 @@
 
 /* The connections of an HTTP server. evhttp owns them; this table holds a reference to each one's
  * bufferevent and so learns what evhttp does not tell: how many there are, how long a request has
- * been arriving, and that a connection is over. A sweep four times a second ends requests that take
- * longer than the deadline, however busily they drip. While there are as many connections as there
- * may be, somebody else waits to be accepted: then those that say nothing for half a second are
- * ended, and a request has only a fifth of the deadline. The bytes of requests that are arriving
- * are counted and bounded. Part of http_server. */
+ * been arriving, and that a connection is over. A sweep four times a second refuses requests that
+ * take longer than the deadline with 408, however busily they drip. While there are as many
+ * connections as there may be, somebody else waits to be accepted: then those that say nothing for
+ * half a second are ended, and a request has only a fifth of the deadline. The bytes of requests
+ * that are arriving are counted and bounded. Part of http_server. */
 struct http_conns;
 struct http_conn; /* borrowed; good until the connection is over */
 struct bufferevent;
@@ -23,8 +23,8 @@ struct http_conns_options {
     int deadline_ms;   /* for a request to arrive, and for its answer to be taken */
     size_t most;       /* connections; at this number patience is short */
     int retry_after_s; /* of a 503 */
-    /* A request that no handler has seen is refused by evhttp, or here for want of room: the body
-     * of the answer, a constant text, JSON. */
+    /* A request that no handler has seen is refused by evhttp, or here for want of room or time:
+     * the body of the answer, a constant text, JSON. */
     const char *(*refusal)(void *arg, int status);
     /* How many bytes of requests that are still arriving there is room for. Where they are more,
      * the request with the most is refused with 503. */

@@ -27,7 +27,7 @@
 #define NO_SLOT HTTP_CONN_NO_SLOT
 
 /* What is refused without the handler; the rest is counted under 0. */
-static const int refusals[] = {0, 400, 411, 413, 417, 501, 503};
+static const int refusals[] = {0, 400, 408, 411, 413, 417, 501, 503};
 #define REFUSALS (sizeof(refusals) / sizeof(refusals[0]))
 
 struct listener {
@@ -204,6 +204,8 @@ static const char *on_refusal(void *arg, int status)
     switch (status) {
     case 400:
         return "{\"error\":\"the request is malformed, or its header is too long\"}";
+    case 408:
+        return "{\"error\":\"the request did not arrive in time\"}";
     case 413:
         return "{\"error\":\"the body is too large, or its chunks are malformed\"}";
     case 417:

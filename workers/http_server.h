@@ -54,8 +54,8 @@ struct http_server_options {
     int max_pending;          /* answers owed at once: 503 + Retry-After above it */
     size_t max_held_bytes;    /* pending requests' bodies and requests that are arriving, as far as
                                  they have come: 503 above it, for the largest that is arriving */
-    int request_deadline_ms;  /* from a request's first byte (or accept) to its last; then the
-                                 connection is shut. A pending answer is never cut */
+    int request_deadline_ms;  /* from a request's first byte (or accept) to its last; then 408,
+                                 or nothing where no byte came. A pending answer is never cut */
     int idle_timeout_s;       /* inactivity on a keep-alive connection */
     int retry_after_s;        /* for the 503s above */
 };
@@ -100,7 +100,7 @@ void http_server_drain(struct http_server *s, int grace_ms);
 size_t http_server_pending(const struct http_server *s);
 size_t http_server_connections(const struct http_server *s);
 /* How many requests the server has answered with this status by itself, without the handler: 400,
- * 411, 413, 417, 501 and 503; 0: with any other one. */
+ * 408, 411, 413, 417, 501 and 503; 0: with any other one. */
 int64_t http_server_refused(const struct http_server *s, int status);
 
 /* Everything pending must have been answered (asserted). */

@@ -41,10 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 3)
         return 0;
     struct http_guard_field fields[FIELDS];
-    struct http_guard_request r = {.major = data[0] >> 4,
-                                   .minor = data[0] & 15,
-                                   .bodiless = data[1] & 1,
-                                   .fields = fields};
+    struct http_guard_request r = {
+        .major = data[0] >> 4, .minor = data[0] & 15, .bodiless = data[1] & 1, .fields = fields};
     char *text = malloc(size - 1);
     memcpy(text, data + 2, size - 2);
     text[size - 2] = '\0';

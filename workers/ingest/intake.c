@@ -22,7 +22,7 @@
 #define RETRY_API "/api/v1/dlq"
 #define WARN_EVERY_MS 1000
 
-static const int refusals[] = {400, 401, 404, 405, 411, 413, 417, 501};
+static const int refusals[] = {400, 401, 404, 405, 408, 411, 413, 417, 501};
 #define REFUSALS (sizeof(refusals) / sizeof(refusals[0]))
 
 struct intake {

@@ -215,18 +215,24 @@ static void no_body_where_none_is_read(void **state)
         const char *why = NULL;
         assert_int_equal(http_guard_check(&r, &why), HTTP_GUARD_PASS);
         r.bodiless = true;
-        assert_int_equal(http_guard_check(&r, &why), i < 2 ? HTTP_GUARD_PASS : HTTP_GUARD_MALFORMED);
+        assert_int_equal(http_guard_check(&r, &why),
+                         i < 2 ? HTTP_GUARD_PASS : HTTP_GUARD_MALFORMED);
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain_requests_pass),         cmocka_unit_test(http_1_0_needs_no_host),
-        cmocka_unit_test(only_major_version_1_passes), cmocka_unit_test(each_byte_of_a_target),
-        cmocka_unit_test(each_byte_of_a_name),         cmocka_unit_test(each_byte_of_a_value),
-        cmocka_unit_test(each_byte_of_a_host),         cmocka_unit_test(content_length_is_digits),
-        cmocka_unit_test(framing_is_said_once),        cmocka_unit_test(chunked_bodies_need_a_length),
+        cmocka_unit_test(plain_requests_pass),
+        cmocka_unit_test(http_1_0_needs_no_host),
+        cmocka_unit_test(only_major_version_1_passes),
+        cmocka_unit_test(each_byte_of_a_target),
+        cmocka_unit_test(each_byte_of_a_name),
+        cmocka_unit_test(each_byte_of_a_value),
+        cmocka_unit_test(each_byte_of_a_host),
+        cmocka_unit_test(content_length_is_digits),
+        cmocka_unit_test(framing_is_said_once),
+        cmocka_unit_test(chunked_bodies_need_a_length),
         cmocka_unit_test(no_body_where_none_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

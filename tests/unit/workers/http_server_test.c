@@ -378,8 +378,8 @@ static const struct malformed rows[] = {
     {"garbage", "%%%%%%\r\n\r\n", 0, 400, true},
     {"HEAD with a body", "HEAD /now HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", 0, 400,
      true},
-    {"TRACE with a body", "TRACE /now HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", 0, 400,
-     true},
+    {"TRACE with a body", "TRACE /now HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", 0,
+     400, true},
     {"CONNECT with a body", "CONNECT /now HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", 0,
      400, true},
     {"HEAD with a chunked body",
@@ -551,7 +551,8 @@ static void too_large_bodies(void **state)
     int fd = dial(&fx);
     struct answer a = ask(&fx, fd, "POST /now HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n");
     assert_int_equal(a.status, 413);
-    assert_string_equal(a.body, "{\"error\":\"the body is too large, or its chunks are malformed\"}");
+    assert_string_equal(a.body,
+                        "{\"error\":\"the body is too large, or its chunks are malformed\"}");
     answer_free(&a);
     wait_end(&fx, fd);
     close(fd);
@@ -917,6 +918,11 @@ static void dripping_is_cut_holding_is_not(void **state)
         pause_loop(&fx);
     }
     assert_in_range(cut - began, 600, PATIENCE_MS);
+    assert_non_null(in.data);
+    assert_int_equal(strncmp(in.data, "HTTP/1.1 408 ", 13), 0);
+    assert_non_null(strstr(in.data, "\r\nConnection: close\r\n"));
+    assert_int_equal(http_server_refused(fx.server, 408), 1);
+    buf_reset(&in);
     wait_end(&fx, silent);
     WAIT_FOR(&fx, clock_mono_ms() - began > 1500);
     /* the pending answer and the idle keep-alive connection have outlived the deadline */
@@ -928,9 +934,9 @@ static void dripping_is_cut_holding_is_not(void **state)
     expect_status(&fx, keeper, GET_NOW, 200);
     /* a request that begins on an idle connection has the deadline from its first byte */
     began = clock_mono_ms();
-    put(keeper, "GET /now HTTP/1.1\r\n");
-    wait_end(&fx, keeper);
+    expect_status(&fx, keeper, "GET /now HTTP/1.1\r\n", 408);
     assert_in_range(clock_mono_ms() - began, 600, PATIENCE_MS);
+    wait_end(&fx, keeper);
     buf_free(&in);
     close(holder);
     close(silent);
