@@ -143,9 +143,8 @@ static void append_refusal(struct buf *out, const struct http_conns *conns, int 
 
 /* evhttp has put its own HTML page into the output; nothing of it is on the wire yet, because the
  * loop polls for writability only after this turn's active events. */
-static void replace_page(struct http_conn *c)
+static void replace_page(struct http_conn *c, struct evbuffer *output)
 {
-    struct evbuffer *output = bufferevent_get_output(c->bev);
     char line[16];
     ev_ssize_t got = evbuffer_copyout(output, line, sizeof(line) - 1);
     line[got > 0 ? got : 0] = '\0';
@@ -164,9 +163,7 @@ static void replace_page(struct http_conn *c)
     append_refusal(&answer, c->conns, (int)status);
     set_state(c, WRITING);
     http_conn_linger(c);
-    evbuffer_unfreeze(output, 1);
     evbuffer_drain(output, evbuffer_get_length(output));
-    evbuffer_freeze(output, 1);
     evbuffer_add(output, answer.data, answer.len);
     buf_free(&answer);
 }
@@ -175,7 +172,11 @@ static void on_refused(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    replace_page(arg);
+    struct http_conn *c = arg;
+    struct evbuffer *output = bufferevent_get_output(c->bev);
+    evbuffer_unfreeze(output, 1); /* after its first write, libevent bars even reading from it */
+    replace_page(c, output);
+    evbuffer_freeze(output, 1);
 }
 
 static void on_output(struct evbuffer *buffer, const struct evbuffer_cb_info *info, void *arg)

@@ -595,6 +595,47 @@ static void too_large_bodies(void **state)
     stop(&fx);
 }
 
+static void refused_behind_an_answer(void **state)
+{
+    (void)state;
+    struct fixture fx;
+    start(&fx, &usual);
+    int fd = dial(&fx);
+    expect_status(&fx, fd, GET_NOW, 200);
+    struct answer a = ask(&fx, fd, "what is this\r\n\r\n");
+    assert_int_equal(a.status, 400);
+    assert_int_equal(a.body[0], '{');
+    assert_int_equal(http_server_refused(fx.server, 400), 1);
+    answer_free(&a);
+    close(fd);
+    stop(&fx);
+}
+
+/* evhttp has said 100 by then. */
+static void refused_after_100_continue(void **state)
+{
+    (void)state;
+    static const char continued[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    struct fixture fx;
+    start(&fx, &usual);
+    int fd = dial(&fx);
+    struct buf in = {0};
+    put(fd, "POST /now HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n");
+    WAIT_FOR(&fx, pull(fd, &in) < 0 || in.len >= sizeof(continued) - 1);
+    assert_string_equal(in.data, continued);
+    buf_reset(&in);
+    put(fd, "fffff\r\n");
+    struct answer a = get(&fx, fd, &in, false);
+    assert_int_equal(a.status, 413);
+    assert_int_equal(a.body[0], '{');
+    assert_int_equal(http_server_refused(fx.server, 413), 1);
+    answer_free(&a);
+    buf_free(&in);
+    close(fd);
+    stop(&fx);
+}
+
 static void too_long_headers(void **state)
 {
     (void)state;
@@ -1177,6 +1218,8 @@ int main(void)
         cmocka_unit_test(unix_peers_are_known),
         cmocka_unit_test(not_a_listening_socket),
         cmocka_unit_test(too_large_bodies),
+        cmocka_unit_test(refused_behind_an_answer),
+        cmocka_unit_test(refused_after_100_continue),
         cmocka_unit_test(too_long_headers),
         cmocka_unit_test(pending_answers_are_bounded),
         cmocka_unit_test(held_bytes_are_bounded),
