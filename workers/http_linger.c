@@ -14,8 +14,8 @@
 #include "common/base/xalloc.h"
 
 #define AT_ONCE 64
-#define LONGEST_MS 2000
-#define MOST_BYTES ((size_t)16 * 1024 * 1024)
+#define SILENT_MS 2000
+#define LONGEST_MS 30000
 #define PART_BYTES 65536
 
 struct one {
@@ -23,7 +23,6 @@ struct one {
     struct http_linger *linger; /* borrowed: owns us */
     int fd;                     /* own: a duplicate */
     struct event *event;        /* own */
-    size_t bytes;
     int64_t until_ms;
 };
 
@@ -32,6 +31,8 @@ struct http_linger {
     LIST_HEAD(, one) list;
     size_t count;
 };
+
+static const struct timeval silence = {.tv_sec = SILENT_MS / 1000};
 
 static void end(struct one *o)
 {
@@ -47,16 +48,11 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
     struct one *o = arg;
     char part[PART_BYTES];
     ssize_t n = what & EV_READ ? recv((int)fd, part, sizeof(part), MSG_DONTWAIT) : 0;
-    if (n > 0)
-        o->bytes += (size_t)n;
     bool more = n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
-    int64_t left = o->until_ms - clock_mono_ms();
-    if (!more || left <= 0 || o->bytes > MOST_BYTES) {
+    if (!more || clock_mono_ms() >= o->until_ms)
         end(o);
-        return;
-    }
-    struct timeval wait = {.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000};
-    event_add(o->event, &wait);
+    else
+        event_add(o->event, &silence);
 }
 
 struct http_linger *http_linger_new(struct event_base *base)
@@ -91,8 +87,7 @@ void http_linger_add(struct http_linger *l, int fd)
     o->fd = copy;
     o->until_ms = clock_mono_ms() + LONGEST_MS;
     o->event = event_new(l->base, copy, EV_READ, on_event, o);
-    struct timeval wait = {.tv_sec = LONGEST_MS / 1000};
-    if (!o->event || event_add(o->event, &wait) != 0) {
+    if (!o->event || event_add(o->event, &silence) != 0) {
         if (o->event)
             event_free(o->event);
         close(copy);

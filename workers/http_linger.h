@@ -3,8 +3,8 @@
 
 /* A client that is refused while it still sends would lose our answer: closing a socket with unread
  * bytes resets the connection. So a refused connection is kept a moment longer under a descriptor
- * of our own, what it sends is thrown away, and it ends when the client does, after two seconds or
- * after 16 MiB. Part of http_server. */
+ * of our own, what it sends is thrown away, and it ends when the client does, after two seconds of
+ * silence or after half a minute. Part of http_server. */
 struct http_linger;
 struct event_base;
 

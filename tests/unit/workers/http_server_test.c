@@ -570,12 +570,13 @@ static void too_large_bodies(void **state)
     answer_free(&a);
     close(fd);
     /* by its length, with the body on its way already: the answer is not lost in a reset */
-    char *whole = calloc(1, 900000);
-    memset(whole, 'z', 900000);
+    const size_t size = 40000000;
+    char *whole = calloc(1, size);
+    memset(whole, 'z', size);
     fd = dial(&fx);
-    put(fd, "POST /now HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n");
+    put(fd, "POST /now HTTP/1.1\r\nHost: a\r\nContent-Length: 40000000\r\n\r\n");
     size_t sent = 0;
-    WAIT_FOR(&fx, (sent += send_some(fd, whole + sent, 900000 - sent)) == 900000);
+    WAIT_FOR(&fx, (sent += send_some(fd, whole + sent, size - sent)) == size);
     a = get(&fx, fd, &rest, false);
     assert_int_equal(a.status, 413);
     answer_free(&a);
