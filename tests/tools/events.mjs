@@ -2,7 +2,7 @@
 import crypto from 'node:crypto';
 
 let number = 0;
-const run = crypto.randomBytes(4).toString('hex');
+const run = `r${crypto.randomBytes(4).toString('hex')}`; // with digits first, "12e-5" is JSON
 export const newId = () => `${run}-${++number}`;
 
 // `what` is for the recording destination ("fail 2", "sleep 5", "refuse", ...).
