@@ -271,8 +271,6 @@ static void on_dropped(void *arg, enum letter_answer answer, const char *text)
         json_object_set_new(body, "dropped", json_string(c->letter->key));
         json_object_set_new(body, "trace_id", reply_text(trace_id));
         answer_call(c, 200, body);
-    } else if (answer == LETTER_GONE) {
-        end_call(c, 404, "there is no such dead letter");
     } else {
         end_call(c, answer == LETTER_CHANGED ? 409 : 503, text);
     }

@@ -56,9 +56,14 @@ static void end(struct letter *l, enum letter_answer answer, const char *text)
     l->own->done(l->own->arg, answer, text);
 }
 
+static bool is_gone(const struct aws_reply *reply)
+{
+    return reply->class == AWS_MISSING && strcmp(reply->code, "NoSuchBucket") != 0;
+}
+
 static void end_by_reply(struct letter *l, const char *action, const struct aws_reply *reply)
 {
-    if (reply->class == AWS_MISSING && strcmp(reply->code, "NoSuchBucket") != 0) {
+    if (is_gone(reply)) {
         end(l, LETTER_GONE, "there is no such dead letter");
     } else if (reply->class == AWS_CONFLICT) {
         end(l, LETTER_CHANGED, "it was changed meanwhile");
@@ -159,12 +164,32 @@ void letter_store(struct letter *l, letter_cb *done, void *arg)
         s3_put_object(d->client, d->s3, d->bucket, &put, &dead_letters_patience, on_stored, l);
 }
 
-static void on_deleted(void *arg, const struct aws_reply *reply)
+/* What is there after a delete of which we do not know whether it was done. */
+static void on_looked_after_delete(void *arg, const struct aws_reply *reply,
+                                   const struct s3_got *got)
 {
     struct letter *l = arg;
     l->own->call = 0;
-    if (reply->class == AWS_OK)
+    if (is_gone(reply))
         end(l, LETTER_OK, "");
+    else if (!got)
+        end_by_reply(l, "s3:GetObject", reply);
+    else if (got->body_len == l->len && memcmp(got->body, l->bytes, l->len) == 0)
+        end(l, LETTER_TROUBLE, "the storage did not delete it");
+    else
+        end(l, LETTER_CHANGED, "it was changed meanwhile");
+}
+
+static void on_deleted(void *arg, const struct aws_reply *reply)
+{
+    struct letter *l = arg;
+    const struct dead_letters *d = l->own->d;
+    l->own->call = 0;
+    if (reply->class == AWS_OK || is_gone(reply))
+        end(l, LETTER_OK, "");
+    else if (reply->class == AWS_CONFLICT || reply->class == AWS_TRANSIENT)
+        l->own->call = s3_get_object(d->client, d->s3, d->bucket, l->key, &dead_letters_patience,
+                                     on_looked_after_delete, l);
     else
         end_by_reply(l, "s3:DeleteObject", reply);
 }

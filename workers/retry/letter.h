@@ -33,6 +33,8 @@ void letter_read(struct letter *l, letter_cb *done, void *arg);
 /* Writes the object as it is now. An answer that was lost is found out: where a condition fails
  * because of our own write, that is LETTER_OK. */
 void letter_store(struct letter *l, letter_cb *done, void *arg);
+/* LETTER_OK where it is gone, too: a delete whose answer was lost finds nothing when it is
+ * repeated, or fails its condition. Never LETTER_GONE. */
 void letter_delete(struct letter *l, letter_cb *done, void *arg);
 
 #endif

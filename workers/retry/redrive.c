@@ -319,7 +319,7 @@ static void on_deleted(void *arg, enum letter_answer answer, const char *text)
 {
     struct redrive *r = arg;
     size_t len = strlen(r->note);
-    if (answer != LETTER_OK && answer != LETTER_GONE) {
+    if (answer != LETTER_OK) {
         snprintf(r->note + len, sizeof(r->note) - len,
                  "%sthe dead letter could not be deleted (%s); the next redrive does that",
                  len ? "; " : "", text);
