@@ -386,6 +386,25 @@ static void an_older_message_under_moving_repeats_the_send(void **state)
     deleted();
 }
 
+/* The queue was a standard one when its requeue began. */
+static void under_moving_on_a_fifo_queue_the_message_goes_on_itself(void **state)
+{
+    (void)state;
+    queues_at(t.queues, 0)->attributes.is_fifo = true;
+    receive_body("{\"id\":\"e1\"}", 2, NOW_MS, "2");
+    struct ledger_record *r = record(LEDGER_MOVING, 3);
+    r->seq = 3;
+    r->not_before_ms = NOW_MS + 7000;
+    grant(r);
+    assert_int_equal(d.started, 0);
+    assert_written(LEDGER_OPEN, 3, true);
+    assert_int_equal(l.written->seq, 2); /* it is the one that counts */
+    written(LEDGER_WRITTEN);
+    assert_null(fake_open(FAKE_SEND));
+    deferred(6, 7);
+    assert_int_equal(t.n.requeued, 0);
+}
+
 static void the_copy_under_moving_has_arrived(void **state)
 {
     (void)state;
@@ -1308,6 +1327,7 @@ int main(void)
         TEST(a_lost_lease_alone_ends_nothing),
         TEST(a_requeue_is_moving_sent_open_deleted),
         TEST(an_older_message_under_moving_repeats_the_send),
+        TEST(under_moving_on_a_fifo_queue_the_message_goes_on_itself),
         TEST(the_copy_under_moving_has_arrived),
         TEST(an_older_message_is_deleted_and_its_attempt_given_back),
         TEST(a_newer_number_is_adopted_unless_it_is_absurd),
