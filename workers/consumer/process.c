@@ -6,14 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/aws/sigv4.h"
-#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/delivery/ledger_kills.h"
-#include "common/webhook/event_id.h"
 #include "workers/consumer/groups.h"
 #include "workers/consumer/outcome.h"
+#include "workers/consumer/parse.h"
 #include "workers/consumer/poison.h"
 #include "workers/consumer/route.h"
 
@@ -268,50 +266,12 @@ struct inquiry {
     uint64_t work_id;
 };
 
-static void read_poison(struct process *p, struct work *w)
-{
-    const struct source *first = sources_of_queue(p->sources, w->queue, NULL);
-    w->hook = poison_webhook(&w->message, first->name, w->queue->name);
-    w->source = sources_of_queue(p->sources, w->queue, w->hook->source);
-}
-
-/* The event in a message, with its id and trace where it did not come through our ingest. */
-static void read_event(struct process *p, struct work *w, char *reason, size_t reason_size)
-{
-    const char *queue = w->queue->name;
-    w->source = sources_of_queue(p->sources, w->queue, NULL);
-    if (w->message.damaged)
-        return;
-    w->hook = webhook_from_message(&w->message, w->source->name, queue, reason, reason_size);
-    if (!w->hook)
-        return;
-    w->source = sources_of_queue(p->sources, w->queue, w->hook->source);
-    if (*w->hook->event_id)
-        return;
-    free(w->hook->event_id);
-    w->hook->event_id = event_id_of(w->source->conf, NULL, NULL, w->hook->body, w->hook->body_len,
-                                    w->hook->trace_id);
-    if (strcmp(w->hook->event_id, w->hook->trace_id) != 0)
-        webhook_derived_trace(queue, w->hook->event_id, w->hook->trace_id);
-}
-
 static void handle(struct process *p, struct work *w)
 {
-    char malformed[256] = "";
     struct route route;
-    if (!w->is_poison) {
-        fault_point_about("consumer.parsing", w->message.body, w->message.body_len);
-        read_event(p, w, malformed, sizeof(malformed));
-    } else {
-        read_poison(p, w);
-    }
-    if (!w->is_poison && !route_readable(w->source, &w->message, w->hook, malformed, &route)) {
+    if (!parse_message(p->sources, w, &route))
         settle_inspect(p->settle, w, route.reason);
-        return;
-    }
-    sigv4_sha256_hex(w->hook->body, w->hook->body_len, w->sha256);
-    w->retry_count = route_retry_count(&w->message);
-    if (w->source->ledger)
+    else if (w->source->ledger)
         ask(p, w);
     else
         outcome_deliver(p, w);
