@@ -18,13 +18,13 @@ struct process {
     struct inflight *inflight;     /* borrow */
     struct counters *counters;     /* borrow */
     struct held *held;             /* borrow */
+    struct kills *kills;           /* own; its callback's arg is this process */
     struct lease *lease;           /* own */
     struct claims *claims;         /* own; its callbacks' arg is this process */
     struct settle *settle;         /* own; as above */
     const struct process_callbacks *callbacks;
     void *arg;
-    struct event *next;             /* own: begins what no longer has to wait (groups.h) */
-    LIST_HEAD(, inquiry) inquiries; /* own: of process.c */
+    struct event *next; /* own: begins what no longer has to wait (groups.h) */
     bool draining;
     char trouble[256]; /* of the ledger, "" when all is well */
 };

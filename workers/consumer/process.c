@@ -8,11 +8,10 @@
 
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
-#include "common/delivery/ledger_kills.h"
 #include "workers/consumer/groups.h"
+#include "workers/consumer/kills.h"
 #include "workers/consumer/outcome.h"
 #include "workers/consumer/parse.h"
-#include "workers/consumer/poison.h"
 #include "workers/consumer/route.h"
 
 #define BUSY_LOOKS 12
@@ -259,13 +258,6 @@ static void on_answer(void *arg, struct work *w, const struct ledger_result *res
 
 /* ---- received ---- */
 
-/* A question to the ledger that waits for its answer. */
-struct inquiry {
-    LIST_ENTRY(inquiry) link;
-    struct process *process; /* borrow */
-    uint64_t work_id;
-};
-
 static void handle(struct process *p, struct work *w)
 {
     struct route route;
@@ -288,33 +280,15 @@ static void begin(struct process *p, struct work *w)
     inflight_end(p->inflight);
 }
 
-static void on_kills(void *arg, int kills)
+static void on_kills(void *arg, struct work *w)
 {
-    struct inquiry *inquiry = arg;
-    struct process *p = inquiry->process;
-    struct work *w = inflight_find(p->inflight, inquiry->work_id);
-    LIST_REMOVE(inquiry, link);
-    free(inquiry);
-    if (!w)
-        return;
-    w->kills = kills;
-    w->is_poison = poison_is(&w->message, kills, w->queue->attributes.max_receives);
-    begin(p, w);
+    begin(arg, w);
 }
 
-/* One that was received before may have killed who received it. */
 static void look_at_kills(struct process *p, struct work *w)
 {
-    struct ledger_kills *ledger = sources_kills_of_queue(p->sources, w->queue);
-    if (!ledger || w->message.receive_count < 2 || only_goes_back(p, w)) {
+    if (only_goes_back(p, w) || !kills_ask(p->kills, w))
         begin(p, w);
-        return;
-    }
-    struct inquiry *inquiry = xcalloc(1, sizeof(*inquiry));
-    inquiry->process = p;
-    inquiry->work_id = w->id;
-    LIST_INSERT_HEAD(&p->inquiries, inquiry, link);
-    ledger_kills_get(ledger, w->queue->url, w->message.id, on_kills, inquiry);
 }
 
 void process_messages(struct process *p, struct queue *q, const struct sqs_message *messages,
@@ -453,6 +427,7 @@ struct process *process_new(struct event_base *base, struct queues *queues,
     struct process *p = xcalloc(1, sizeof(*p));
     p->sources = sources;
     p->inflight = inflight;
+    p->kills = kills_new(sources, inflight, on_kills, p);
     p->held = held;
     p->counters = counters;
     p->callbacks = callbacks;
@@ -473,11 +448,7 @@ void process_free(struct process *p)
     for (w = inflight_first(p->inflight); w; w = TAILQ_NEXT(w, link))
         if (w->delivery)
             outcome_cancel(w);
-    struct inquiry *inquiry;
-    while ((inquiry = LIST_FIRST(&p->inquiries))) { /* the sources go next, and end the calls */
-        LIST_REMOVE(inquiry, link);
-        free(inquiry);
-    }
+    kills_free(p->kills);
     event_free(p->next);
     settle_free(p->settle);
     claims_free(p->claims);
