@@ -97,6 +97,7 @@ void claims_ask(struct claims *c, struct work *w)
     ask->claims = c;
     ask->work_id = w->id;
     w->claims = c;
+    w->stage = WORK_CLAIMING;
     LIST_INSERT_HEAD(&c->asks, ask, link);
     const struct ledger_claim *asked = ledger_claim(w->source->ledger, &key, w->hook->trace_id,
                                                     w->source->max_retries + 1, on_answer, ask);

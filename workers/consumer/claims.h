@@ -29,7 +29,8 @@ struct claims *claims_new(struct event_base *base, struct inflight *inflight,
 /* Before the inflight table and the ledgers. */
 void claims_free(struct claims *c);
 
-/* Asks the ledger of the message's source for the event. Any number at once. */
+/* Asks the ledger of the message's source for the event; the message is WORK_CLAIMING then. Any
+ * number at once. */
 void claims_ask(struct claims *c, struct work *w);
 
 /* Offers w->record to the ledger, again and again until it is answered; done(arg, w, true) once it

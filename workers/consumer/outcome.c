@@ -238,6 +238,11 @@ bool outcome_is_near_redrive(const struct work *w)
     return route_is_near_redrive(&w->queue->attributes, &w->message);
 }
 
+bool outcome_only_goes_back(const struct process *p, const struct work *w)
+{
+    return p->draining && !outcome_is_near_redrive(w);
+}
+
 /* A message near its queue's redrive goes on as a copy. Without the claim nobody could tell which
  * of the two counts, and a FIFO queue takes no copies (copy.h): our own dead letter has the reason
  * at least. */

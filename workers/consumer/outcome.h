@@ -51,6 +51,8 @@ void outcome_defer(struct process *p, struct work *w, int delay_s);
 /* Whether the message must not go back as it is (route_is_near_redrive): each of the above sends a
  * copy instead, or makes a dead letter of our own where none can be sent. */
 bool outcome_is_near_redrive(const struct work *w);
+/* Whether the worker drains, and the message goes back as it is: it is not near the redrive. */
+bool outcome_only_goes_back(const struct process *p, const struct work *w);
 
 /* Ends the delivery under way; the message stays the caller's. */
 void outcome_cancel(struct work *w);

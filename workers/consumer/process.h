@@ -12,7 +12,7 @@
 #include "workers/consumer/source.h"
 
 /* What becomes of a received message: claimed in the ledger, then what the record's state says
- * (process.c is the table of that), then what the destination says (outcome.c), each step written
+ * (claimed.c is the table of that), then what the destination says (outcome.c), each step written
  * down before the next. The steps are in claims.c, settle.c and route.c. Owns the heartbeats of
  * lease and claim. */
 struct process;
