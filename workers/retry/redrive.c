@@ -14,16 +14,14 @@
 #include "common/delivery/errands.h"
 #include "common/delivery/ledger.h"
 #include "common/webhook/rules.h"
-#include "workers/delivery_gate.h"
-#include "workers/gatekeeper.h"
 #include "workers/retry/attempt.h"
 #include "workers/retry/dlq_key.h"
 #include "workers/retry/letter.h"
 #include "workers/retry/owner.h"
+#include "workers/retry/redrive_gate.h"
 
 #define TEXT_BYTES 512
 #define CLASS_BYTES 64
-#define GATE_BYTES 200
 #define QUEUE_MS 45000         /* that a delivery may wait for a free place */
 #define OBJECT_MARGIN_MS 15000 /* the object's claim ends this long after the delivery must */
 #define UNTIMED_DELIVERY_S 30  /* for destinations without a timeout of their own */
@@ -32,7 +30,7 @@
 
 struct redriver {
     const struct dead_letters *d; /* borrowed */
-    struct gatekeeper *gates;     /* borrowed */
+    struct redrive_gates *gates;  /* own */
     TAILQ_HEAD(, redrive) all;    /* own */
     size_t running;
     struct redrive_counters counters;
@@ -57,9 +55,8 @@ struct redrive {
     int64_t attempt_at_ms;         /* wall clock */
     int64_t deliver_until_mono_ms; /* the claims' own calls take of that time, too */
     int outcome_tries;
-    char gate[GATE_BYTES];             /* of its destination; "": it has none */
+    struct redrive_gate *gate;         /* own; NULL until it is read */
     bool is_delivered_now;             /* not before, by another redrive */
-    bool is_probe;                     /* whether its delivery says if the destination is back */
     struct deadletter_attempt failure; /* its error is `error` */
     enum redrive_end end;
     char note[TEXT_BYTES], error[TEXT_BYTES], class[CLASS_BYTES];
@@ -73,7 +70,7 @@ struct redriver *redriver_new(const struct dead_letters *d, struct gatekeeper *g
 {
     struct redriver *all = xcalloc(1, sizeof(*all));
     all->d = d;
-    all->gates = gates;
+    all->gates = redrive_gates_new(d->conf, gates);
     TAILQ_INIT(&all->all);
     return all;
 }
@@ -98,6 +95,7 @@ static void redrive_free(struct redrive *r)
     TAILQ_REMOVE(&r->all->all, r, link);
     r->all->running--;
     attempt_cancel(r->attempt);
+    redrive_gate_free(r->gate);
     ledger_claim_free(r->claim);
     webhook_free(r->hook);
     letter_free(r->letter);
@@ -112,6 +110,7 @@ void redriver_free(struct redriver *all)
         return;
     while (!TAILQ_EMPTY(&all->all))
         redrive_free(TAILQ_FIRST(&all->all));
+    redrive_gates_free(all->gates);
     free(all);
 }
 
@@ -219,68 +218,6 @@ static void release_failed(struct redrive *r, const char *class, const char *err
 {
     set_failed(r, class, error);
     release(r);
-}
-
-/* ---- the destination's gate ---- */
-
-static void find_gate(struct redrive *r)
-{
-    char *key = delivery_gate_key(r->d->conf, r->letter->object->source);
-    if (key)
-        snprintf(r->gate, sizeof(r->gate), "%s", key);
-    free(key);
-}
-
-static bool is_probed(const struct redrive *r)
-{
-    const struct redrive *other;
-    TAILQ_FOREACH(other, &r->all->all, link)
-    {
-        if (other->is_probe && strcmp(other->gate, r->gate) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Whether it must not be tried now. When the time of a gate is over one redrive may be, as the
- * probe of somebody who asks: a quiet queue has no event that would tell. */
-static bool is_held(const struct redrive *r)
-{
-    int64_t now = clock_mono_ms();
-    return *r->gate && !r->is_probe && gatekeeper_holds(r->all->gates, r->gate, now) &&
-           (gatekeeper_left_ms(r->all->gates, r->gate, now) > 0 || is_probed(r));
-}
-
-static void set_untried(struct redrive *r)
-{
-    int64_t left_ms = gatekeeper_left_ms(r->all->gates, r->gate, clock_mono_ms());
-    r->end = REDRIVE_UNTRIED;
-    snprintf(r->error, sizeof(r->error), "%s is held back, try again in %lld s: %.250s", r->gate,
-             (long long)(left_ms / 1000 + 1), gatekeeper_why(r->all->gates, r->gate));
-}
-
-/* Whether a failure is part of an outage of the destination, which says nothing of the event. */
-static bool is_outage(struct redrive *r, const struct delivery_outcome *outcome)
-{
-    bool probe = r->is_probe;
-    int64_t now = clock_mono_ms();
-    r->is_probe = false;
-    if (!*r->gate || (outcome->is_unasked && !outcome->of_destination))
-        return false;
-    if (outcome->verdict != RETRY || !outcome->of_destination) {
-        gatekeeper_worked(r->all->gates, r->gate, probe, now);
-        return false;
-    }
-    int64_t open_ms = delivery_gate_open_ms(r->d->conf, r->letter->object->source);
-    const struct gatekeeper_failure failure = {
-        .key = r->gate,
-        .why = outcome->error,
-        .began_ms = now - outcome->took_ms,
-        .open_ms = open_ms,
-        .wait_ms = delivery_gate_wait_ms(outcome, open_ms),
-        .probe = probe,
-    };
-    return gatekeeper_failed(r->all->gates, &failure, now);
 }
 
 /* ---- after a failed delivery ---- */
@@ -398,6 +335,12 @@ static void write_outcome(struct redrive *r)
 
 /* ---- the delivery ---- */
 
+static void set_untried(struct redrive *r)
+{
+    r->end = REDRIVE_UNTRIED;
+    redrive_gate_why(r->gate, r->error, sizeof(r->error));
+}
+
 static void release_untried(struct redrive *r)
 {
     set_untried(r);
@@ -409,10 +352,10 @@ static void on_attempt(void *arg, enum attempt_end end, const struct delivery_ou
     struct redrive *r = arg;
     r->attempt = NULL;
     if (end != ATTEMPT_ENDED)
-        r->is_probe = false;
+        redrive_gate_drop(r->gate);
     switch (end) {
     case ATTEMPT_ENDED:
-        if (is_outage(r, outcome)) {
+        if (redrive_gate_outcome(r->gate, outcome)) {
             release_untried(r);
         } else if (outcome->verdict == DELIVERED) {
             fault_point("retry.delivered");
@@ -428,7 +371,7 @@ static void on_attempt(void *arg, enum attempt_end end, const struct delivery_ou
                      clock_wall_ms() - r->attempt_at_ms);
         break;
     case ATTEMPT_NOT_BEGUN:
-        if (is_held(r))
+        if (redrive_gate_holds(r->gate))
             release_untried(r);
         else
             release_failed(r, "busy", "the destination is busy: try again");
@@ -486,11 +429,11 @@ static void deliver(struct redrive *r)
         fail_attempt(r, failure.class, failure.reason, 0, 0);
         return;
     }
-    if (is_held(r)) {
+    if (redrive_gate_holds(r->gate)) {
         release_untried(r);
         return;
     }
-    r->is_probe = *r->gate && gatekeeper_holds(r->all->gates, r->gate, clock_mono_ms());
+    redrive_gate_begin(r->gate);
     fault_point("retry.before_deliver");
     const struct attempt_options options = {
         .base = r->d->base,
@@ -632,8 +575,8 @@ static void on_read(void *arg, enum letter_answer answer, const char *text)
     } else if (answer != LETTER_OK) {
         fail(r, answer == LETTER_UNREADABLE ? "unreadable" : "storage", text);
     } else if (may_redrive(r)) {
-        find_gate(r);
-        if (!r->params->dry_run && is_held(r)) {
+        r->gate = redrive_gate_new(r->all->gates, r->letter->object->source);
+        if (!r->params->dry_run && redrive_gate_holds(r->gate)) {
             set_untried(r);
             finish(r);
         } else if (r->params->dry_run) {
@@ -679,7 +622,7 @@ void redriver_hold(struct redriver *all)
     struct redrive *r, *next;
     for (r = TAILQ_FIRST(&all->all); r; r = next) {
         next = TAILQ_NEXT(r, link);
-        if (r->attempt && is_held(r))
+        if (r->attempt && redrive_gate_holds(r->gate))
             attempt_give_up(r->attempt);
     }
 }
