@@ -66,8 +66,8 @@ enum held_answer held_ask_again(const struct held *h, const struct work *w, int 
 void held_expired(struct held *h, const struct work *w);
 
 /* A delivery has ended. Where its check speaks against the event alone it tells nothing of the
- * destination, and a probe is used again. True where it has failed as part of an outage of its destination: then
- * nothing speaks against the event, and it goes back for *delay_s_out. */
+ * destination, and a probe is used again. True where it has failed as part of an outage of its
+ * destination: then nothing speaks against the event, and it goes back for *delay_s_out. */
 bool held_outcome(struct held *h, struct work *w, const struct delivery_outcome *outcome,
                   int *delay_s_out);
 /* It was cut off. */

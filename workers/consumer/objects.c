@@ -8,9 +8,11 @@
 #include "common/aws/bucket_open.h"
 #include "common/aws/obstacle.h"
 #include "common/aws/s3.h"
+#include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
+#include "workers/consumer/trouble.h"
 
 #define FIRST_PAUSE_MS 500
 #define LONGEST_PAUSE_MS 30000
@@ -23,7 +25,7 @@ struct objects {
     const char *prefix;                  /* borrow */
     struct opening *open;                /* own, while it is being opened */
     bool is_open;
-    char trouble[768]; /* the newest failure in words, "" when all is well */
+    struct trouble trouble;
     objects_ready_fn *ready;
     objects_trouble_fn *report;
     void *arg;
@@ -105,9 +107,11 @@ const char *objects_error(const struct objects *all)
 
 void objects_waiting(const struct objects *all, json_t *list)
 {
-    const char *opening = opening_waiting(all->open);
-    if (opening || *all->trouble)
-        json_array_append_new(list, json_string(opening ? opening : all->trouble));
+    const char *why = opening_waiting(all->open);
+    if (!why)
+        why = trouble_shown(&all->trouble, clock_mono_ms());
+    if (why)
+        json_array_append_new(list, json_string(why));
 }
 
 /* ---- one write ---- */
@@ -144,10 +148,9 @@ static void refused(struct object_write *w, const char *action, const struct aws
     const struct obstacle_object object = {what, "dead_letters", "consumer", all->endpoint->region};
     char *text =
         obstacle_failure(&object, action, "a dead letter could not be stored, trying again", reply);
-    if (strncmp(text, all->trouble, sizeof(all->trouble) - 1) != 0)
+    if (trouble_note(&all->trouble, text, clock_mono_ms()))
         log_warn("%s", text);
-    snprintf(all->trouble, sizeof(all->trouble), "%s", text);
-    all->report(all->arg, all->trouble);
+    all->report(all->arg, all->trouble.text);
     free(text);
     free(what);
     if (strcmp(reply->code, "NoSuchBucket") == 0 && !all->open)
@@ -160,9 +163,8 @@ static void stored(struct object_write *w)
 {
     struct objects *all = w->all;
     fault_point("consumer.after_s3");
-    if (*all->trouble)
+    if (trouble_end(&all->trouble))
         log_info("bucket \"%s\": works again", all->bucket);
-    *all->trouble = '\0';
     w->done(w->work, w->key); /* may free w */
 }
 

@@ -9,6 +9,7 @@
 #include "workers/consumer/inflight.h"
 #include "workers/consumer/lease.h"
 #include "workers/consumer/settle.h"
+#include "workers/consumer/trouble.h"
 
 /* The half of process.c that begins with an attempt: delivering, what its outcome asks for, and the
  * order in which that is written down. With a claim each step goes to the ledger before SQS hears
@@ -26,7 +27,7 @@ struct process {
     void *arg;
     struct event *next; /* own: begins what no longer has to wait (groups.h) */
     bool draining;
-    char trouble[256]; /* of the ledger, "" when all is well */
+    struct trouble ledger_trouble;
 };
 
 /* Each of these takes the message over. */

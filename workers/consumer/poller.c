@@ -123,7 +123,7 @@ static void failed(struct lane *lane, const struct aws_reply *reply, struct poll
 {
     queues_failed(lane->queue, QUEUE_RECEIVE, "cannot receive", reply);
     lane->is_refused = obstacle_is_definite(reply);
-    result->why = lane->queue->troubles[QUEUE_RECEIVE];
+    result->why = lane->queue->troubles[QUEUE_RECEIVE].text;
     result->is_throttled = reply->class == AWS_THROTTLED;
     if (result->is_throttled) {
         result->pause_ms = throttled(lane);
@@ -158,7 +158,7 @@ static void adapt(struct lane *lane, size_t count)
     lane->pause_ms = FIRST_PAUSE_MS;
     lane->good_mono_ms = clock_mono_ms();
     lane->is_refused = false;
-    if (*lane->queue->troubles[QUEUE_RECEIVE])
+    if (*lane->queue->troubles[QUEUE_RECEIVE].text)
         queues_worked(lane->queue, QUEUE_RECEIVE);
     limiter_worked(&lane->limiter, lane->good_mono_ms);
     if (count == SQS_BATCH_MAX && lane->wanted < lane->limiter.at_once)
@@ -250,7 +250,7 @@ static void start_poll(struct lane *lane, int max, enum poller_mode mode)
         if (poll->call)
             continue;
         /* After a failure a short poll: its empty answer says soon that all is well again. */
-        bool is_short = *lane->queue->troubles[QUEUE_RECEIVE] || mode == POLLER_PROBE;
+        bool is_short = *lane->queue->troubles[QUEUE_RECEIVE].text || mode == POLLER_PROBE;
         int wait_s = is_short && lane->wait_s > 1 ? 1 : lane->wait_s;
         if (mode == POLLER_SWEEP)
             wait_s = 0;
@@ -483,10 +483,10 @@ bool poller_healthy(const struct poller *p, char *reason, size_t reason_size)
     for (size_t i = 0; i < p->lane_count; i++) {
         const struct lane *lane = &p->lanes[i];
         int64_t patience_ms = (2 * lane->wait_s + 10) * INT64_C(1000);
-        if (lane->queue->url && (!*lane->queue->troubles[QUEUE_RECEIVE] || lane->is_held))
+        if (lane->queue->url && (!*lane->queue->troubles[QUEUE_RECEIVE].text || lane->is_held))
             continue;
         if (lane->is_refused || now - lane->good_mono_ms > patience_ms || !lane->queue->url) {
-            const char *trouble = lane->queue->troubles[QUEUE_RECEIVE];
+            const char *trouble = lane->queue->troubles[QUEUE_RECEIVE].text;
             snprintf(reason, reason_size, "%s", *trouble ? trouble : queues_opening(lane->queue));
             return false;
         }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "workers/consumer/claimed.h"
@@ -22,21 +23,19 @@
 
 static void ledger_recovered(struct process *p)
 {
-    if (*p->trouble)
+    if (trouble_end(&p->ledger_trouble))
         log_info("the ledger works again");
-    *p->trouble = '\0';
 }
 
 static void no_ledger(struct process *p, struct work *w, const char *error)
 {
-    char text[sizeof(p->trouble)];
+    char text[sizeof(p->ledger_trouble.text)];
     p->counters->unreachable++;
     /* The end of a long one is cut off: AWS's own words. */
     snprintf(text, sizeof(text), "%s (ledger.outage): %s",
              w->source->deliver_in_outage ? "delivering without the ledger" : "events wait", error);
-    if (strcmp(text, p->trouble) != 0)
+    if (trouble_note(&p->ledger_trouble, text, clock_mono_ms()))
         log_warn("%s", text);
-    memcpy(p->trouble, text, sizeof(text));
     p->callbacks->trouble(p->arg, text);
     /* Without a claim only the lease says that the message is ours. */
     bool delivers = w->source->deliver_in_outage && !w->queue->attributes.is_fifo;
@@ -234,8 +233,9 @@ void process_hold(struct process *p)
 
 void process_waiting(const struct process *p, json_t *list)
 {
-    if (*p->trouble)
-        json_array_append_new(list, json_string(p->trouble));
+    const char *trouble = trouble_shown(&p->ledger_trouble, clock_mono_ms());
+    if (trouble)
+        json_array_append_new(list, json_string(trouble));
 }
 
 static void on_gone(void *arg, struct work *w)

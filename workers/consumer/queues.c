@@ -8,6 +8,7 @@
 #include "common/aws/obstacle.h"
 #include "common/aws/queue_open.h"
 #include "common/aws/queue_watch.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/xalloc.h"
 #include "common/conf/conf.h"
@@ -188,12 +189,11 @@ static char *failure_text(const struct queue *q, enum queue_action action, const
 void queues_failed(struct queue *q, enum queue_action action, const char *failure,
                    const struct aws_reply *reply)
 {
-    char *trouble = q->troubles[action];
+    struct trouble *trouble = &q->troubles[action];
     char *text = failure_text(q, action, failure, reply);
-    if (strncmp(text, trouble, QUEUE_TROUBLE_BYTES - 1) != 0)
+    if (trouble_note(trouble, text, clock_mono_ms()))
         log_warn("%s", text);
-    snprintf(trouble, QUEUE_TROUBLE_BYTES, "%s", text);
-    q->all->callbacks->trouble(q->all->arg, trouble);
+    q->all->callbacks->trouble(q->all->arg, trouble->text);
     free(text);
 }
 
@@ -211,9 +211,8 @@ void queues_message_failed(struct queue *q, const char *message_id, enum queue_a
 
 void queues_worked(struct queue *q, enum queue_action action)
 {
-    if (*q->troubles[action])
+    if (trouble_end(&q->troubles[action]))
         log_info("queue \"%s\": %s works again", q->name, actions[action]);
-    *q->troubles[action] = '\0';
 }
 
 const char *queues_opening(const struct queue *q)
@@ -230,8 +229,10 @@ void queues_waiting(const struct queues *all, json_t *list)
         const char *opening = opening_waiting(e->open);
         if (opening)
             json_array_append_new(list, json_string(opening));
-        for (int action = 0; !opening && action < QUEUE_ACTIONS; action++)
-            if (*e->queue.troubles[action])
-                json_array_append_new(list, json_string(e->queue.troubles[action]));
+        for (int action = 0; !opening && action < QUEUE_ACTIONS; action++) {
+            const char *trouble = trouble_shown(&e->queue.troubles[action], clock_mono_ms());
+            if (trouble)
+                json_array_append_new(list, json_string(trouble));
+        }
     }
 }

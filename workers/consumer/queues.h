@@ -8,14 +8,13 @@
 
 #include "common/aws/queue_attributes.h"
 #include "common/aws/sqs.h"
+#include "workers/consumer/trouble.h"
 
 /* The queues this worker reads from and writes to, each at its own service. Each is opened (on the
  * embedded store created where it is missing) as soon as that works, with growing pauses between
  * tries; until then it has no URL and whoever needs it waits. */
 struct queues;
 struct event_base;
-
-#define QUEUE_TROUBLE_BYTES 768
 
 enum queue_action { /* each may be refused by itself */
                     QUEUE_RECEIVE,
@@ -36,8 +35,7 @@ struct queue {
     struct queues *all;                  /* borrow: the table that it is in */
     int64_t polled_until_mono_ms; /* while we stop: a poll of ours that cannot be withdrawn may take
                                      until then what becomes visible; 0: there is none */
-    char troubles[QUEUE_ACTIONS][QUEUE_TROUBLE_BYTES]; /* the newest failure of each in words, ""
-                                                          where all is well */
+    struct trouble troubles[QUEUE_ACTIONS];
 };
 
 struct queues_callbacks {

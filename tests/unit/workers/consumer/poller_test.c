@@ -256,10 +256,10 @@ static void a_failing_queue_pauses_longer_each_time_and_says_so(void **state)
     }
     assert_true(in_time);
     assert_non_null(
-        strstr(queues_at(t.queues, 0)->troubles[QUEUE_RECEIVE], "queue \"q0\": cannot receive"));
+        strstr(queues_at(t.queues, 0)->troubles[QUEUE_RECEIVE].text, "queue \"q0\": cannot receive"));
     assert_true(poller_healthy(t.poller, reason, sizeof(reason)));
     fake_messages(fake_open(FAKE_RECEIVE), 0);
-    assert_string_equal(queues_at(t.queues, 0)->troubles[QUEUE_RECEIVE], "");
+    assert_string_equal(queues_at(t.queues, 0)->troubles[QUEUE_RECEIVE].text, "");
 }
 
 static void a_refused_poll_is_told_at_once_with_its_fix(void **state)
@@ -319,7 +319,7 @@ static void a_throttled_queue_gets_fewer_polls_and_all_of_them_back(void **state
         fake_run(5);
     }
     assert_int_equal(fake_open_count(FAKE_RECEIVE), 4);
-    assert_string_equal(queues_at(t.queues, 0)->troubles[QUEUE_RECEIVE], "");
+    assert_string_equal(queues_at(t.queues, 0)->troubles[QUEUE_RECEIVE].text, "");
 }
 
 static void take_out(int count)
@@ -415,7 +415,7 @@ static void stopping_takes_what_is_on_its_way(void **state)
     assert_int_equal(poller_active(t.poller), 0);
     assert_int_equal(fake_count, 3);
     for (size_t i = 0; i < 3; i++)
-        assert_string_equal(queues_at(t.queues, i)->troubles[QUEUE_RECEIVE], "");
+        assert_string_equal(queues_at(t.queues, i)->troubles[QUEUE_RECEIVE].text, "");
 }
 
 static void stopping_ends_with_the_last_answer(void **state)

@@ -301,7 +301,7 @@ static void a_refused_extension_is_told_with_its_fix(void **state)
 {
     (void)state;
     struct work *w = hold("a");
-    const char *trouble = w->queue->troubles[QUEUE_VISIBILITY];
+    const char *trouble = w->queue->troubles[QUEUE_VISIBILITY].text;
     fake_answer(extension_due(w), 1, AWS_DENIED, "AccessDenied");
     assert_non_null(strstr(trouble,
                            "sqs:ChangeMessageVisibility is denied; allow it to the account "
