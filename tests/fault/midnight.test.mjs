@@ -1,47 +1,22 @@
 // Over midnight UTC, when signing keys of another date are needed at once: no request fails. All
 // processes run under libfaketime with one offset, so that they sign and check with one clock.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import fs from 'node:fs';
-import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { test } from 'node:test';
 import { cxone, genesys } from '../tools/events.mjs';
-import { Service } from '../tools/service.mjs';
+import { pair, startOnOwnAws } from '../tools/own-aws.mjs';
 import { until } from '../tools/wait.mjs';
 
 const dayMs = 86_400_000;
 const beforeMs = 15_000; // how long before midnight the service starts
-const pair = { access_key_id: 'SLUICEABCDEFGHIJKLMN', secret_access_key: '0123456789abcdefghijABCDEFGHIJ0123456789' };
-
-// Queues, one on the embedded store and one "on AWS", which is the same store, with keys of the
-// environment.
-async function start(t, aheadMs) {
-    const preload = execFileSync('faketime', ['-f', '+1h', 'printenv', 'LD_PRELOAD']).toString().trim();
-    const s = await Service.create(t);
-    const endpoint = `http://127.0.0.1:${s.ports.store}`;
-    fs.mkdirSync(s.state, { recursive: true });
-    fs.writeFileSync(path.join(s.state, 'embedded-key.json'), JSON.stringify(pair), { mode: 0o600 });
-    s.conf.aws = { region: 'local', sqs_endpoint_url: endpoint };
-    s.conf.queues = { genesys: { service: 'aws', url: `${endpoint}/000000000000/genesys` } };
-    s.writeConf();
-    s.sqs.aheadMs = aheadMs;
-    await s.launch({
-        wait: false,
-        env: {
-            LD_PRELOAD: preload, FAKETIME: `+${aheadMs / 1000}s`, DONT_FAKE_MONOTONIC: '1',
-            HOME: s.dir, AWS_ACCESS_KEY_ID: pair.access_key_id, AWS_SECRET_ACCESS_KEY: pair.secret_access_key,
-        },
-    });
-    await until('the store', () => s.sqs.call('CreateQueue', { QueueName: 'genesys' }), { seconds: 20 });
-    await s.waitUp();
-    return s;
-}
 
 test('a run over midnight UTC fails no request', async (t) => {
     const midnightMs = (Math.floor(Date.now() / dayMs) + 1) * dayMs;
     const aheadMs = midnightMs - beforeMs - Date.now();
-    const s = await start(t, aheadMs);
+    const s = await startOnOwnAws(t, {
+        aheadMs, env: { AWS_ACCESS_KEY_ID: pair.access_key_id, AWS_SECRET_ACCESS_KEY: pair.secret_access_key },
+    });
+    await s.waitUp();
     const answers = [];
     // On a machine that stands still too: some before, some after.
     const sent = { before: 0, after: 0 };
